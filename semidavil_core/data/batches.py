@@ -1,0 +1,186 @@
+"""Seeded streams of training crops: random zoom and flip, centred on rare classes, on strokes, or anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as vision
+
+from semidavil_core.classes import IGNORE_INDEX
+from semidavil_core.data.domains import Domain, Sample
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One training crop before any photometric change."""
+
+    image: Tensor
+    """(3, S, S) float32 in [0, 1]."""
+    labels: Tensor
+    """(S, S) uint8 class indices, 255 where unlabelled."""
+    inside: Tensor
+    """(S, S) bool, False where the crop reaches over the image's border."""
+    key: tuple[str, int]
+    """Image name and view number: equal keys are equal crops."""
+
+
+@dataclass(frozen=True)
+class CropGeometry:
+    """What a random crop may look like."""
+
+    size: int
+    """S, the crop's side in pixels."""
+    scale_low: float
+    scale_high: float
+
+
+class CropStream:
+    """Random crops of a domain.
+
+    Parameters
+    ----------
+    domain
+        Where the images come from.
+    geometry
+        Size and zoom of the crops.
+    num_classes
+        K.
+    seed
+        Together with the number of draws so far it decides everything.
+    views
+        None: every crop is new. Otherwise each image has only this many crops, so that their features can be kept.
+    rare_temperature
+        T of rare-class sampling: a class of frequency f is drawn with probability proportional to exp((1 - f) / T) (DAFormer,
+        Hoyer et al., CVPR 2022).
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        geometry: CropGeometry,
+        *,
+        num_classes: int,
+        seed: int,
+        views: int | None = None,
+        rare_temperature: float = 0.2,
+    ) -> None:
+        self.domain = domain
+        self._geometry = geometry
+        self._num_classes = num_classes
+        self._seed = seed
+        self._views = views
+        self._temperature = rare_temperature
+        self._rng = np.random.default_rng(seed)
+
+    def anywhere(self, count: int) -> list[Crop]:
+        """`count` crops from random places of random images."""
+        return [self._draw(int(self._rng.integers(len(self.domain))), None) for _ in range(count)]
+
+    def on_classes(self, count: int) -> list[Crop]:
+        """`count` crops that each hold a labelled pixel of a class drawn with a preference for rare ones."""
+        probabilities = self._class_probabilities
+        if probabilities is None:
+            return self.anywhere(count)
+        classes = self._rng.choice(self._num_classes, count, p=probabilities)
+        return [self._draw(int(self._rng.choice(self._images_by_class[int(c)])), int(c)) for c in classes]
+
+    @cached_property
+    def _counts(self) -> NDArray[np.int64]:
+        """(N, K) labelled pixels by image and class."""
+        rows = []
+        for index in range(len(self.domain)):
+            labels = self.domain[index].labels
+            flat = np.empty(0, np.uint8) if labels is None else labels[labels != IGNORE_INDEX]
+            rows.append(np.bincount(flat, minlength=self._num_classes)[: self._num_classes])
+        return np.stack(rows)
+
+    @cached_property
+    def _images_by_class(self) -> list[NDArray[np.int64]]:
+        return [np.flatnonzero(column) for column in self._counts.T]
+
+    @cached_property
+    def _class_probabilities(self) -> NDArray[np.float64] | None:
+        totals = self._counts.sum(0)
+        if not totals.any():
+            return None
+        scores = np.where(totals > 0, np.exp((1 - totals / totals.sum()) / self._temperature), 0.0)
+        return np.asarray(scores / scores.sum(), np.float64)
+
+    def _draw(self, image: int, wanted: int | None) -> Crop:
+        sample = self.domain[image]
+        view = int(self._rng.integers(2**31 if self._views is None else self._views))
+        # A kept view must not depend on the class that asked for it, or equal keys would be unequal crops.
+        rng = np.random.default_rng((self._seed, image, view))
+        if self._views is not None:
+            wanted = _some_class(sample, rng, wanted is not None)
+        return _crop(sample, self._geometry, wanted, rng, view)
+
+
+def _some_class(sample: Sample, rng: np.random.Generator, labelled: bool) -> int | None:
+    if sample.labels is None or not labelled:
+        return None
+    present = np.unique(sample.labels[sample.labels != IGNORE_INDEX])
+    return int(rng.choice(present)) if present.size else None
+
+
+def _crop(
+    sample: Sample, geometry: CropGeometry, wanted: int | None, rng: np.random.Generator, view: int
+) -> Crop:
+    size = geometry.size
+    zoom = float(np.exp(rng.uniform(np.log(geometry.scale_low), np.log(geometry.scale_high))))
+    window = max(8, round(size / zoom))
+    top, left = _place(sample, window, wanted, rng)
+    shape = sample.image.shape[:2]
+    labels = np.full(shape, IGNORE_INDEX, np.uint8) if sample.labels is None else sample.labels
+    cut = _Window(top, left, window)
+    # Images repeat their edge beyond the border: a black frame would be a false boundary.
+    image = vision.resize(cut.of(sample.image, None).movedim(-1, 0), [size, size], antialias=True)
+    maps = torch.stack([cut.of(labels, IGNORE_INDEX), cut.of(np.ones(shape, np.uint8), 0)])
+    maps = vision.resize(maps, [size, size], interpolation=InterpolationMode.NEAREST)
+    if rng.random() < 0.5:
+        image, maps = image.flip(-1), maps.flip(-1)
+    return Crop(image.float() / 255, maps[0], maps[1] > 0, (sample.name, view))
+
+
+@dataclass(frozen=True)
+class _Window:
+    """A square window that may reach over an image's border."""
+
+    top: int
+    left: int
+    side: int
+
+    def of(self, array: NDArray[np.uint8], fill: int | None) -> Tensor:
+        """The window's content (side, side, …), outside filled with `fill` or with the repeated edge (None)."""
+        extents = []
+        for start, extent in zip((self.top, self.left), array.shape[:2], strict=True):
+            extents.append((max(0, -start), max(0, start + self.side - extent)))
+        content = array[max(0, self.top) : self.top + self.side, max(0, self.left) : self.left + self.side]
+        if any(sum(e) for e in extents):
+            widths = [*extents, *[(0, 0)] * (array.ndim - 2)]
+            content = np.pad(content, widths, "edge") if fill is None else np.pad(content, widths, constant_values=fill)
+        return torch.from_numpy(np.array(content))
+
+
+def _place(sample: Sample, window: int, wanted: int | None, rng: np.random.Generator) -> tuple[int, int]:
+    """Top left corner of the window: around a pixel of the wanted class, or anywhere."""
+    corner = []
+    pixel: Sequence[int | None] = (None, None)
+    if wanted is not None and sample.labels is not None:
+        rows, columns = np.nonzero(sample.labels == wanted)
+        pick = int(rng.integers(len(rows)))
+        pixel = (int(rows[pick]), int(columns[pick]))
+    for extent, at in zip(sample.image.shape[:2], pixel, strict=True):
+        low, high = min(0, (extent - window) // 2), max(0, extent - window)
+        start = int(rng.integers(low, high + 1)) if extent > window else low
+        if at is not None and extent > window:
+            start = int(np.clip(at - int(rng.integers(window)), 0, high))
+        corner.append(start)
+    return corner[0], corner[1]
