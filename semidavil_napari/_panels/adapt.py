@@ -1,0 +1,119 @@
+"""The big button, the budget, Pause and Stop, and the status in words."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSize, Signal
+from qtpy.QtWidgets import (
+    QDoubleSpinBox,
+    QGridLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
+
+from semidavil_core.settings import Budget
+from semidavil_napari._session import State, Status
+
+_PROGRESS_PARTS = 1000
+_STATUS_LINES = 3
+
+
+class AdaptPanel(QWidget):
+    """Starts, holds and ends rounds; shows how the running one fares."""
+
+    adapt = Signal()
+    pause = Signal()
+    resume = Signal()
+    stop = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._paused = False
+        self._adapt = _button(
+            "Adapt", "semidavil_adapt", "Adapt the model to the ticked images and your strokes."
+        )
+        self._adapt.setMinimumHeight(36)
+        font = self._adapt.font()
+        font.setBold(True)
+        font.setPointSizeF(font.pointSizeF() * 1.15)
+        self._adapt.setFont(font)
+        self._pause = _button("Pause", "semidavil_pause", "Hold at the next step, or go on.")
+        self._stop = _button(
+            "Stop", "semidavil_stop", "End the round at its next step and keep the last good model."
+        )
+        self._budget = QDoubleSpinBox()
+        self._budget.setObjectName("semidavil_budget")
+        self._budget.setToolTip("How long one round trains, in seconds.")
+        self._budget.setDecimals(0)
+        self._budget.setRange(1, 7 * 24 * 3600)
+        self._budget.setValue(30)
+        self._budget.setSuffix(" s per round")
+        self._progress = QProgressBar()
+        self._progress.setObjectName("semidavil_progress")
+        self._progress.setTextVisible(False)
+        self._progress.setMaximumHeight(8)
+        self._status = QLabel()
+        self._status.setObjectName("semidavil_status")
+        self._status.setWordWrap(True)
+        self._status.setMinimumHeight(self._status.fontMetrics().lineSpacing() * _STATUS_LINES)
+
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._adapt, 0, 0, 1, 3)
+        layout.addWidget(self._budget, 1, 0)
+        layout.addWidget(self._pause, 1, 1)
+        layout.addWidget(self._stop, 1, 2)
+        layout.addWidget(self._progress, 2, 0, 1, 3)
+        layout.addWidget(self._status, 3, 0, 1, 3)
+
+        self._adapt.clicked.connect(lambda: self.adapt.emit())
+        self._pause.clicked.connect(lambda: (self.resume if self._paused else self.pause).emit())
+        self._stop.clicked.connect(lambda: self.stop.emit())
+        self.show_status(Status(), None)
+
+    def value(self) -> Budget:
+        """The budget of one round."""
+        return Budget(seconds=self._budget.value())
+
+    def setValue(self, budget: Budget) -> None:
+        """Set the budget of one round."""
+        self._budget.setValue(budget.seconds)
+
+    def validation_error(self) -> str | None:
+        """Nothing can be wrong here."""
+        return None
+
+    def show_status(self, status: Status, missing: str | None) -> None:
+        """Show where the job is; `missing` is why Adapt cannot be pressed."""
+        self._paused = status.state is State.PAUSED
+        self._adapt.setEnabled(not status.busy and missing is None)
+        self._adapt.setToolTip(missing or "Adapt the model to the ticked images and your strokes.")
+        self._pause.setEnabled(status.can_pause)
+        self._pause.setText("Resume" if self._paused else "Pause")
+        self._stop.setEnabled(status.can_stop)
+        self._budget.setEnabled(not status.busy)
+        unknown = status.busy and status.fraction is None
+        self._progress.setRange(0, 0 if unknown else _PROGRESS_PARTS)
+        if not unknown:
+            self._progress.setValue(round((status.fraction or 0) * _PROGRESS_PARTS))
+        words = (
+            status.sentence
+            if status.busy or missing is None
+            else " ".join(filter(None, [status.sentence, missing]))
+        )
+        self._status.setText(words or "Ready to adapt.")
+        self._status.setStyleSheet("color: #e0632d" if status.failed else "")
+
+    def sizeHint(self) -> QSize:
+        """Narrow enough for a dock."""
+        return QSize(300, super().sizeHint().height())
+
+
+def _button(text: str, name: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setObjectName(name)
+    button.setToolTip(tip)
+    button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return button

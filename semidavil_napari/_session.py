@@ -1,0 +1,197 @@
+"""What the window is doing, as a state machine that knows nothing of Qt: events and clicks in, a status for people out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+from semidavil_core.events import (
+    Event,
+    FinishReason,
+    Notice,
+    Paused,
+    Resumed,
+    RoundFinished,
+    StageProgress,
+    StageStarted,
+    StepFinished,
+)
+
+
+class State(StrEnum):
+    """What the window is doing."""
+
+    IDLE = "idle"
+    STARTING = "starting"
+    PREPARING = "preparing"
+    ADAPTING = "adapting"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    PREDICTING = "predicting"
+    SAVING = "saving"
+
+
+class Stage(StrEnum):
+    """The stages of a job that have a state of their own; other stages only change the sentence."""
+
+    START = "starting the engine"
+    PREPARE = "learning from the source"
+    ADAPT = "adapting"
+    PREDICT = "predicting the images"
+    SAVE = "saving the bundle"
+
+
+_STATE_OF_STAGE: Final = {
+    Stage.START: State.STARTING,
+    Stage.PREPARE: State.PREPARING,
+    Stage.ADAPT: State.ADAPTING,
+    Stage.PREDICT: State.PREDICTING,
+    Stage.SAVE: State.SAVING,
+}
+_TRAINING: Final = (State.PREPARING, State.ADAPTING)
+
+
+@dataclass(frozen=True)
+class Status:
+    """A snapshot for the panels."""
+
+    state: State = State.IDLE
+    sentence: str = ""
+    fraction: float | None = 0.0
+    """Share of the present stage, 0 to 1; None where nobody knows."""
+    failed: bool = False
+    """Whether `sentence` tells of an error."""
+    rounds: int = 0
+    """Rounds finished so far."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs; a new one must wait."""
+        return self.state is not State.IDLE
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether Pause (or Resume) does something now."""
+        return self.state in (*_TRAINING, State.PAUSED)
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether Stop does something now."""
+        return self.state in (State.STARTING, *_TRAINING, State.PAUSED, State.PREDICTING)
+
+
+@dataclass
+class Session:
+    """The state machine.
+
+    ::
+
+        IDLE -> STARTING -> [PREPARING] -> ADAPTING <-> PAUSED
+                                |             |           |
+                                +---------> STOPPING <----+
+        ADAPTING, STOPPING -> PREDICTING -> IDLE        IDLE -> STARTING -> SAVING -> IDLE
+        any state -> IDLE, when the job ends or fails
+
+    Each method is one thing that happens and returns the new status.
+    """
+
+    status: Status = field(default_factory=Status)
+    _budget: float = 0.0
+    _training: State = State.PREPARING
+    _stage: str = ""
+    _total: float = 0.0
+    _unit: str = ""
+    _before_pause: Status | None = None
+    _outcome: str = ""
+
+    def begin(self, sentence: str = "Starting the engine …") -> Status:
+        """A job was started."""
+        self._outcome = ""
+        return self._set(State.STARTING, sentence, None)
+
+    def happened(self, event: Event) -> Status:
+        """The job told of something."""
+        match event:
+            case StageStarted():
+                return self._stage_started(event)
+            case StageProgress() if self._total:
+                share = min(1.0, event.done / self._total)
+                return self._keep(
+                    f"{_capital(self._stage)}: {event.done:g} of {self._total:g} {self._unit}", share
+                )
+            case StepFinished():
+                return self._keep(self._step_sentence(event), min(1.0, event.fraction))
+            case Paused() if self.status.state is not State.STOPPING:
+                self._before_pause = self.status
+                return self._set(State.PAUSED, "Paused. Press Resume to go on, or Stop to end here.")
+            case Resumed() if self.status.state is State.PAUSED and self._before_pause is not None:
+                return self._set(self._before_pause.state, self._before_pause.sentence)
+            case RoundFinished() if event.round > 0:
+                return self._round_finished(event)
+            case Notice():
+                self._outcome = self._outcome or event.message
+                return self._keep(event.message, self.status.fraction)
+        return self.status
+
+    def stop_requested(self) -> Status:
+        """A person pressed Stop."""
+        if self.status.can_stop:
+            return self._set(State.STOPPING, "Stopping at the next step …", None)
+        return self.status
+
+    def ended(self, sentence: str = "") -> Status:
+        """The job is over and went well; `sentence` where no round told its outcome."""
+        return self._set(State.IDLE, sentence or self._outcome or "Stopped.", 0.0)
+
+    def failed(self, sentence: str) -> Status:
+        """The job is over with an error."""
+        self._set(State.IDLE, sentence, 0.0)
+        self.status = replace(self.status, failed=True)
+        return self.status
+
+    def _stage_started(self, event: StageStarted) -> Status:
+        self._stage, self._total, self._unit = event.stage, event.total, event.unit
+        state = _STATE_OF_STAGE.get(Stage(event.stage)) if event.stage in set(Stage) else None
+        if state in _TRAINING:
+            self._budget, self._training = event.total, state
+        if self.status.state is State.STOPPING and state is not State.PREDICTING:
+            return self.status
+        return self._set(
+            state or self.status.state, f"{_capital(event.stage)} …", None if event.total == 0 else 0.0
+        )
+
+    def _step_sentence(self, event: StepFinished) -> str:
+        in_round = self._training is State.ADAPTING
+        what = f"Round {self.status.rounds + 1}" if in_round else _capital(Stage.PREPARE)
+        left = max(0.0, self._budget - event.seconds)
+        parts = [f"{what}: {left:.0f} s left", f"{event.step} steps", f"loss {event.loss:.2f}"]
+        if event.mean_confidence is not None:
+            parts.append(f"mean confidence {event.mean_confidence:.2f}")
+        return ", ".join(parts)
+
+    def _round_finished(self, event: RoundFinished) -> Status:
+        steps = f"{event.steps} steps in {event.seconds:.0f} s"
+        ends = {
+            FinishReason.BUDGET: f"Round {event.round} finished: {steps}. Paint where it is wrong and adapt again.",
+            FinishReason.STOPPED: f"Round {event.round} stopped after {steps}; the model is the last good one.",
+            FinishReason.RESTORED: f"Round {event.round} did not help on held-out strokes; the model from before it was kept.",
+        }
+        self._outcome = ends.get(FinishReason(event.reason), f"Round {event.round} ended: {steps}.")
+        self.status = replace(self.status, rounds=event.round)
+        return self._keep(self._outcome, 1.0)
+
+    def _keep(self, sentence: str, fraction: float | None) -> Status:
+        """New words within the state; while stopping, only the words of stopping stand."""
+        if self.status.state is State.STOPPING:
+            return self.status
+        return self._set(self.status.state, sentence, fraction)
+
+    def _set(self, state: State, sentence: str, fraction: float | None = -1.0) -> Status:
+        share = self.status.fraction if fraction == -1.0 else fraction
+        self.status = replace(self.status, state=state, sentence=sentence, fraction=share, failed=False)
+        return self.status
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

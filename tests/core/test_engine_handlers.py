@@ -1,0 +1,223 @@
+"""The real model behind the requests, on tiny data and two steps; at the end once through the real process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from semidavil_core.classes import ClassSet
+from semidavil_core.control import RunControl
+from semidavil_core.engine.client import EngineClient
+from semidavil_core.engine.handlers import EngineSession
+from semidavil_core.engine.requests import (
+    Adapt,
+    ArrayMap,
+    Evaluate,
+    LoadBundle,
+    OpenSession,
+    Predict,
+    PrepareFromSource,
+    RemoveImage,
+    Request,
+    RestoreRound,
+    SaveBundle,
+    SetClasses,
+    SetImage,
+    SetScribbles,
+    SetSource,
+    ZeroShot,
+)
+from semidavil_core.errors import InvalidBundle, InvalidImage, InvalidInput, InvalidLabels
+from semidavil_core.events import Done, Event, PreviewReady, RoundFinished, StepFinished
+from semidavil_core.settings import Budget
+
+CLASSES = ClassSet.from_names(["road", "sky"])
+SMALL = {"crop": 64, "seed": 0}
+PREPARE = PrepareFromSource(CLASSES, "mini", Budget(steps=1), {**SMALL, "batch": 2}, device="cpu")
+OPEN = OpenSession({**SMALL, "source_batch": 1, "labelled_batch": 1, "unlabelled_batch": 1})
+
+
+def picture(seed: int) -> np.ndarray:
+    image = np.random.default_rng(seed).integers(0, 80, (72, 80, 3), np.uint8)
+    image[:36] += 120
+    return image
+
+
+def truth() -> np.ndarray:
+    labels = np.zeros((72, 80), np.uint8)
+    labels[:36] = 1
+    return labels
+
+
+def strokes() -> np.ndarray:
+    labels = np.full((72, 80), 255, np.uint8)
+    labels[5:8, 10:60], labels[60:63, 10:60] = 1, 0
+    return labels
+
+
+SOURCE = SetSource(
+    images=ArrayMap({"a": picture(0), "b": picture(1)}), labels=ArrayMap({"a": truth(), "b": truth()})
+)
+
+
+def ask(engine: EngineSession, request: Request) -> tuple[list[Event], Mapping[str, Any]]:
+    events, work = [], engine.handle(request, RunControl())
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as end:
+            return events, end.value
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared model as a bundle."""
+    folder = tmp_path_factory.mktemp("engine") / "bundle"
+    engine = EngineSession()
+    ask(engine, SOURCE)
+    events, _ = ask(engine, PREPARE)
+    assert isinstance(events[-1], RoundFinished)
+    assert events[-1].round == 0
+    ask(engine, SaveBundle(str(folder)))
+    return folder
+
+
+def open_engine(bundle: Path) -> EngineSession:
+    session = EngineSession()
+    ask(session, LoadBundle(str(bundle), "cpu"))
+    ask(session, SetImage("x", picture(2)))
+    ask(session, SetScribbles("x", strokes()))
+    ask(session, OPEN)
+    return session
+
+
+@pytest.fixture
+def engine(bundle: Path) -> EngineSession:
+    return open_engine(bundle)
+
+
+@pytest.fixture(scope="module")
+def untouched_engine(bundle: Path) -> EngineSession:
+    """One engine for the tests that leave it as it was."""
+    return open_engine(bundle)
+
+
+def prediction(engine: EngineSession, request: Request) -> PreviewReady:
+    (event,), _ = ask(engine, request)
+    assert isinstance(event, PreviewReady)
+    return event
+
+
+def test_a_round_gives_steps_then_its_end_and_changes_the_prediction(engine: EngineSession) -> None:
+    before = prediction(engine, Predict("x"))
+    assert before.prediction.shape == (72, 80)
+    events, result = ask(engine, Adapt(Budget(steps=2)))
+    assert [e.step for e in events if isinstance(e, StepFinished)] == [1, 2]
+    assert isinstance(events[-1], RoundFinished)
+    assert result["steps"] == 2
+    after = prediction(engine, Predict("x"))
+    assert not np.array_equal(before.confidence, after.confidence)
+    ask(engine, RestoreRound(0))
+    np.testing.assert_allclose(prediction(engine, Predict("x")).confidence, before.confidence, atol=1e-5)
+
+
+def test_a_class_typed_in_is_predicted_from_at_once_and_saved(engine: EngineSession, tmp_path: Path) -> None:
+    more = CLASSES.with_class("puddle")
+    ask(engine, SetClasses(more))
+    assert prediction(engine, ZeroShot("x")).prediction.max() <= 2
+    ask(engine, SaveBundle(str(tmp_path / "b")))
+    _, result = ask(EngineSession(), LoadBundle(str(tmp_path / "b"), "cpu"))
+    assert [c["name"] for c in result["classes"]] == ["road", "sky", "puddle"]
+
+
+def test_images_and_strokes_outlive_a_new_model(engine: EngineSession, bundle: Path) -> None:
+    ask(engine, LoadBundle(str(bundle), "cpu"))
+    ask(engine, OPEN)
+    events, _ = ask(engine, Adapt(Budget(steps=1)))
+    assert isinstance(events[-1], RoundFinished)
+
+
+def test_strokes_of_a_region_join_those_that_stand(engine: EngineSession) -> None:
+    ask(engine, SetScribbles("x", np.zeros((2, 3), np.uint8), (70, 0, 72, 3)))
+    pseudo = prediction(engine, Predict("x")).pseudo_labels
+    assert pseudo is not None
+    assert (pseudo[70:72, :3] == 0).all()
+    assert (pseudo[5:8, 10:60] == 1).all()
+    with pytest.raises(InvalidLabels, match="region"):
+        ask(engine, SetScribbles("x", np.zeros((2, 3), np.uint8), (71, 0, 73, 3)))
+
+
+def test_a_multichannel_16_bit_image_is_seen_through_its_channels(engine: EngineSession) -> None:
+    ask(
+        engine,
+        SetImage("y", np.random.default_rng(0).integers(0, 60_000, (40, 50, 5), np.uint16), (0, 1, None)),
+    )
+    assert prediction(engine, Predict("y")).prediction.shape == (40, 50)
+
+
+def test_measuring_gives_the_scores_of_the_command_line(engine: EngineSession, tmp_path: Path) -> None:
+    from semidavil_core.data.image_files import write_image, write_label_map
+
+    write_image(tmp_path / "images" / "a.png", picture(5))
+    write_label_map(tmp_path / "labels" / "a.png", truth(), CLASSES)
+    _, scores = ask(engine, Evaluate(str(tmp_path / "images"), str(tmp_path / "labels")))
+    assert set(scores["iou"]) == {"road", "sky"}
+    assert 0 <= scores["miou"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "words"),
+    [
+        (Predict("nobody"), InvalidInput, "nobody"),
+        (RemoveImage("nobody"), InvalidInput, "nobody"),
+        (RestoreRound(7), InvalidInput, "7"),
+        (LoadBundle("/no/such/folder"), InvalidBundle, "/no/such/folder"),
+        (SetImage("z", np.zeros((0, 4, 3))), InvalidImage, "z"),
+        (SetImage("z", np.full((4, 4), np.nan)), InvalidImage, "z"),
+        (SetScribbles("x", np.zeros((3, 3), np.uint8)), InvalidLabels, "x"),
+        (SetSource(images=ArrayMap({"a": picture(0)})), InvalidLabels, "a"),
+    ],
+    ids=lambda value: getattr(value, "kind", None),
+)
+def test_a_bad_request_is_refused_in_a_sentence_and_nothing_is_lost(
+    untouched_engine: EngineSession, request_: Request, error: type[Exception], words: str
+) -> None:
+    before = prediction(untouched_engine, Predict("x"))
+    with pytest.raises(error, match=words):
+        ask(untouched_engine, request_)
+    np.testing.assert_array_equal(prediction(untouched_engine, Predict("x")).prediction, before.prediction)
+
+
+@pytest.mark.parametrize("request_", [Adapt(), Predict("x"), SaveBundle("x"), PREPARE], ids=lambda r: r.kind)
+def test_an_engine_without_a_model_says_what_to_do(request_: Request) -> None:
+    with pytest.raises(InvalidInput, match=r"[Ll]oad a bundle|choose a source"):
+        ask(EngineSession(), request_)
+
+
+def test_a_round_in_the_real_process_gives_what_it_gives_in_this_one(
+    untouched_engine: EngineSession, bundle: Path
+) -> None:
+    here = prediction(untouched_engine, Predict("x"))
+    with EngineClient() as client:
+        for request in (
+            LoadBundle(str(bundle), "cpu"),
+            SetImage("x", picture(2)),
+            SetScribbles("x", strokes()),
+            OPEN,
+        ):
+            client.call(request)
+        there, _ = client.request(Predict("x"))
+        assert isinstance(there, PreviewReady)
+        assert (there.prediction == here.prediction).mean() > 0.99
+        *_, finished, done = client.request(Adapt(Budget(steps=2)))
+        assert isinstance(finished, RoundFinished)
+        assert isinstance(done, Done)
+        with pytest.raises(InvalidInput, match="nobody"):
+            client.call(Predict("nobody"))
+        client.call(SetScribbles("x", None))
+        with pytest.raises(InvalidLabels):
+            client.call(Adapt(Budget(steps=1)))

@@ -1,0 +1,128 @@
+"""What the engine is asked, in which order, and what it is not asked twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semidavil_core.classes import ClassSet
+from semidavil_core.engine.requests import Request
+from semidavil_core.events import Done, Event
+from semidavil_core.settings import Budget
+from semidavil_napari._rounds import EngineMemory, PlanImage, RoundPlan, Source, SourceKind, iter_round
+
+
+class Recorder:
+    """An engine that answers everything with nothing."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    def request(self, request: Request) -> Iterator[Event]:
+        self.requests.append(request)
+        yield Done(len(self.requests))
+
+    def kinds(self) -> list[str]:
+        kinds = [r.kind for r in self.requests]
+        self.requests.clear()
+        return kinds
+
+
+def image(name: str, value: int = 0, *, painted: bool = False) -> PlanImage:
+    strokes = np.full((4, 5), 255, np.uint8)
+    strokes[0] = 0 if painted else 255
+    return PlanImage(name, lambda: np.full((4, 5, 3), value, np.uint8), strokes)
+
+
+@pytest.fixture
+def plan(source_folder: Path) -> RoundPlan:
+    classes = ClassSet.from_names(["road", "sky"])
+    images = (image("a", painted=True), image("b"))
+    return RoundPlan(Source(SourceKind.LABELLED, source_folder), classes, images, Budget())
+
+
+FIRST = [
+    "Hello",
+    "SetSource",
+    "PrepareFromSource",
+    "SetImage",
+    "SetScribbles",
+    "SetImage",
+    "Adapt",
+    "Predict",
+    "Predict",
+]
+
+
+def test_a_fresh_engine_is_told_everything_once(plan: RoundPlan) -> None:
+    engine, memory = Recorder(), EngineMemory()
+    list(iter_round(engine, memory, plan))
+    assert engine.kinds() == FIRST
+    list(iter_round(engine, memory, plan))
+    assert engine.kinds() == ["Adapt", "Predict", "Predict"]
+
+
+def test_only_what_changed_is_sent_again(plan: RoundPlan) -> None:
+    engine, memory = Recorder(), EngineMemory()
+    list(iter_round(engine, memory, plan))
+    engine.kinds()
+    more = replace(plan, classes=plan.classes.with_class("puddle"), images=(image("a"), image("c", 3)))
+    list(iter_round(engine, memory, more))
+    assert engine.kinds() == [
+        "SetClasses",
+        "RemoveImage",
+        "SetScribbles",
+        "SetImage",
+        "Adapt",
+        "Predict",
+        "Predict",
+    ]
+    changed = replace(more, images=(image("a", 9, painted=True), image("c", 3)))
+    list(iter_round(engine, memory, changed))
+    assert engine.kinds() == ["SetImage", "SetScribbles", "Adapt", "Predict", "Predict"]
+
+
+def test_a_bundle_is_loaded_and_adapted_without_a_source(plan: RoundPlan, source_folder: Path) -> None:
+    engine, memory = Recorder(), EngineMemory()
+    list(iter_round(engine, memory, replace(plan, source=Source(SourceKind.BUNDLE, source_folder))))
+    assert engine.kinds()[:3] == ["Hello", "SetSource", "LoadBundle"]
+
+
+def test_another_source_begins_anew_but_keeps_the_images(plan: RoundPlan) -> None:
+    engine, memory = Recorder(), EngineMemory()
+    list(iter_round(engine, memory, plan))
+    engine.kinds()
+    list(iter_round(engine, memory, replace(plan, vlm="natural")))
+    assert engine.kinds() == ["SetSource", "PrepareFromSource", "Adapt", "Predict", "Predict"]
+
+
+def test_a_stop_during_preparation_runs_no_round_and_the_next_prepares_again(plan: RoundPlan) -> None:
+    engine, memory = Recorder(), EngineMemory()
+    list(iter_round(engine, memory, plan, lambda: 1))
+    assert engine.kinds() == FIRST[:3]
+    list(iter_round(engine, memory, plan))
+    assert engine.kinds()[:2] == ["SetSource", "PrepareFromSource"]
+
+
+def test_the_first_stop_ends_the_round_and_still_predicts_a_second_ends_that(plan: RoundPlan) -> None:
+    engine, memory = Recorder(), EngineMemory()
+    stops = 0
+
+    def pressed() -> int:
+        return stops
+
+    for event in iter_round(engine, memory, plan, pressed):
+        stops = {"Adapt": 1, "Predict": 2}.get(engine.requests[-1].kind, 0) if engine.requests else 0
+        assert event is not None
+    assert engine.kinds()[-2:] == ["Adapt", "Predict"]
+
+
+def test_the_classes_lie_beside_the_source_or_one_level_up(source_folder: Path) -> None:
+    source = Source(SourceKind.LABELLED, source_folder)
+    assert source.classes.names == ("road", "sky")
+    (source_folder / "classes.json").rename(source_folder.parent / "classes.json")
+    assert source.classes.names == ("road", "sky")
