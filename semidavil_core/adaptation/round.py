@@ -1,0 +1,141 @@
+"""One round of adaptation, read as prose: draw a batch, step the student, let the teacher follow, show what it sees."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from semidavil_core.adaptation.ema_teacher import EmaTeacher, decay_for
+from semidavil_core.adaptation.features import FeatureCache
+from semidavil_core.adaptation.loop import LoopEnd, run_steps
+from semidavil_core.adaptation.optimisation import Optimisation, mixed_precision, resolve_mode
+from semidavil_core.adaptation.schedule import annealed
+from semidavil_core.adaptation.step import AdaptationStep, Guides, StepLosses
+from semidavil_core.adaptation.step_batch import BatchMaker
+from semidavil_core.classes import IGNORE_INDEX
+from semidavil_core.control import RunControl
+from semidavil_core.data.batches import CropGeometry, CropStream
+from semidavil_core.data.domains import Domain
+from semidavil_core.events import Event, PreviewReady
+from semidavil_core.inference.predict import Predictor
+from semidavil_core.model.segmenter import Segmenter
+from semidavil_core.settings import AdaptSettings, Budget, Mode, PredictSettings
+
+
+@dataclass
+class Learner:
+    """The networks of a session."""
+
+    student: Segmenter
+    teacher: EmaTeacher
+    guides: Guides
+
+
+class Round:
+    """One round on the labels that stand when it begins.
+
+    Parameters
+    ----------
+    learner
+        Its networks are trained in place.
+    target
+        Target images, some with strokes; must not change while the round runs.
+    source
+        Labelled source images; None adapts source-free.
+    settings
+        How to train.
+    index
+        Rounds before this one.
+    """
+
+    def __init__(
+        self, learner: Learner, *, target: Domain, source: Domain | None, settings: AdaptSettings, index: int
+    ) -> None:
+        student = learner.student.train()
+        device = student.text.device
+        mode = resolve_mode(settings.mode, student, device)
+        self._learner = learner
+        self._target = target
+        self._settings = settings
+        self._index = index
+        self._device = device
+        self._optimisation = Optimisation(
+            student,
+            mode=mode,
+            head_rate=settings.head_rate,
+            tower_rate=settings.tower_rate,
+            weight_decay=settings.weight_decay,
+        )
+        views = settings.cached_views if mode is Mode.CACHED else None
+        self._batches = BatchMaker(
+            source=None if source is None else self._stream(source, views, 1),
+            target=self._stream(target, views, 2),
+            settings=settings,
+            device=device,
+        )
+        self._step = AdaptationStep(
+            student=student,
+            teacher=learner.teacher.model,
+            guides=learner.guides,
+            settings=settings,
+            cache=FeatureCache(student) if mode is Mode.CACHED else None,
+            rng=np.random.default_rng((settings.seed, index, 3)),
+        )
+
+    def run(
+        self, *, budget: Budget, control: RunControl, preview_every: float | None = None
+    ) -> Generator[Event, None, LoopEnd]:
+        """Train for `budget`; with `preview_every` (seconds) the teacher's view of one image after another is shown."""
+        previews = self._previews()
+        shown = time.monotonic()
+        steps = run_steps(self._take_step, budget=budget, control=control)
+        while True:
+            try:
+                yield next(steps)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            if preview_every is not None and time.monotonic() - shown >= preview_every:
+                yield next(previews)
+                shown = time.monotonic()
+
+    def _take_step(self, factor: float, fraction: float, expected_steps: float) -> StepLosses:
+        fade = annealed(self._index, fraction)
+        with mixed_precision(self._device):
+            losses = self._step.losses(self._batches.draw(), fade=fade)
+        self._optimisation.apply(losses.total, factor)
+        teacher, student = self._learner.teacher, self._learner.student
+        teacher.update(student, decay_for(expected_steps, self._settings.decay_max))
+        return losses
+
+    def _previews(self) -> Iterator[PreviewReady]:
+        """The target images over and over, those with strokes first: they are what a person looks at."""
+        painted = [i for i in range(len(self._target)) if self._target[i].labels is not None]
+        order = painted + [i for i in range(len(self._target)) if i not in set(painted)]
+        while True:
+            for index in order:
+                yield preview(self._learner.teacher.model, self._target, index, self._settings.threshold)
+
+    def _stream(self, domain: Domain, views: int | None, salt: int) -> CropStream:
+        settings = self._settings
+        return CropStream(
+            domain,
+            CropGeometry(settings.crop, settings.scale_low, settings.scale_high),
+            num_classes=self._learner.student.num_classes,
+            # Kept views are the same in every round; fresh crops should not repeat those of the round before.
+            seed=settings.seed * 1000 + salt + (0 if views is not None else 10 * self._index),
+            views=views,
+            rare_temperature=settings.rare_temperature,
+        )
+
+
+def preview(model: Segmenter, target: Domain, index: int, threshold: float) -> PreviewReady:
+    """What `model` sees in one target image, with the pseudo-labels it would teach: sure ones, and a person's strokes."""
+    sample = target[index]
+    predicted = Predictor(model, PredictSettings(flip=False)).predict(sample.image)
+    pseudo = np.where(predicted.confidence >= threshold, predicted.labels, np.uint8(IGNORE_INDEX))
+    if sample.labels is not None:
+        pseudo = np.where(sample.labels != IGNORE_INDEX, sample.labels, pseudo)
+    return PreviewReady(sample.name, predicted.labels, predicted.confidence, pseudo.astype(np.uint8))

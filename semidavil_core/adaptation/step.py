@@ -1,0 +1,244 @@
+"""The losses of one optimiser step, apart from the loop that takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from semidavil_core.adaptation.features import (
+    FeatureCache,
+    join_features,
+    mix_features,
+    select_features,
+)
+from semidavil_core.adaptation.pseudo_labels import PseudoLabels, make_pseudo_labels, smooth_by_affinity, with_prior
+from semidavil_core.adaptation.step_batch import StepBatch, Views
+from semidavil_core.classes import IGNORE_INDEX
+from semidavil_core.data.augmentation import class_mix_mask
+from semidavil_core.losses.consistency import weighted_cross_entropy
+from semidavil_core.losses.contrastive import labels_on_grid, prototype_info_nce
+from semidavil_core.losses.dynamic_cross_entropy import dynamic_cross_entropy
+from semidavil_core.losses.negative_learning import negative_learning
+from semidavil_core.model.segmenter import Segmenter
+from semidavil_core.settings import AdaptSettings, ConfidenceMode
+from semidavil_core.vlm.clip_towers import DenseFeatures
+
+
+@dataclass(frozen=True)
+class StepLosses:
+    """The weighted parts of a step's loss."""
+
+    parts: dict[str, Tensor]
+    """Scalars by name; their sum is what is minimised."""
+    mean_confidence: float | None
+    """Mean weight of the pseudo-labels; None without any."""
+
+    @property
+    def total(self) -> Tensor:
+        """The sum of the parts."""
+        return torch.stack(list(self.parts.values())).sum()
+
+
+@dataclass(frozen=True)
+class Guides:
+    """Frozen models that accompany a round; each is optional."""
+
+    zero_shot: Segmenter | None = None
+    """The untouched vision-language model over the same classes."""
+    source: Segmenter | None = None
+    """The model before any adaptation, for source-free adaptation."""
+
+
+@dataclass(frozen=True)
+class _Mixed:
+    """Target crops with pasted classes."""
+
+    images: Tensor
+    mask: Tensor  # (B, S, S) bool: pasted
+    partner: Tensor  # (B,) int64 row of the pool that was pasted
+    labels: Tensor
+    weights: Tensor
+    human: Tensor
+
+
+class AdaptationStep:
+    """Computes the losses of a batch.
+
+    Parameters
+    ----------
+    student, teacher
+        The trained network and its average.
+    guides
+        Frozen companions.
+    settings
+        Weights and probabilities.
+    cache
+        Keeps the frozen encoder's features; None trains the encoder.
+    rng
+        Decides what is mixed.
+    """
+
+    def __init__(
+        self,
+        *,
+        student: Segmenter,
+        teacher: Segmenter,
+        guides: Guides,
+        settings: AdaptSettings,
+        cache: FeatureCache | None,
+        rng: np.random.Generator,
+    ) -> None:
+        self._student = student
+        self._teacher = teacher
+        self._guides = guides
+        self._settings = settings
+        self._cache = cache
+        self._rng = rng
+
+    def losses(self, batch: StepBatch, *, fade: float) -> StepLosses:
+        """Losses of `batch`; `fade` falls from 1 to 0 and scales what should lose influence over the rounds."""
+        settings = self._settings
+        zero_shot = self._zero_shot(batch.target, fade)
+        pseudo = self._pseudo_labels(batch.target, zero_shot, fade) if settings.consistency else None
+        mixed = self._mix(batch, pseudo)
+        images, features = self._student_view(batch, mixed)
+        logits = self._student.decode(features, images)
+        split = 0 if batch.source is None else len(batch.source)
+        on_source, on_target = logits[:split], logits[split:]
+        parts: dict[str, Tensor] = {}
+        if batch.source is not None:
+            parts["source"] = settings.source_weight * self._dyce(on_source, batch.source.labels)
+        if settings.labelled_batch:
+            parts["strokes"] = settings.labelled_weight * self._dyce(on_target, mixed.human)
+        if pseudo is not None:
+            consistency = weighted_cross_entropy(on_target, mixed.labels, mixed.weights)
+            parts["consistency"] = settings.consistency * consistency
+        if settings.negative:
+            parts["negative"] = settings.negative * negative_learning(on_target)
+        if settings.contrastive:
+            parts["contrastive"] = settings.contrastive * self._contrastive(features, batch, mixed)
+        source_model = self._probabilities_of(self._guides.source if settings.anchor * fade > 0 else None, batch.target)
+        for name, weight, guide, threshold in (
+            ("guidance", settings.clip_guidance, zero_shot, 0.9),
+            ("anchor", settings.anchor, source_model, 0.95),
+        ):
+            if guide is not None and weight * fade > 0:
+                sure = batch.target.inside & ~mixed.mask
+                parts[name] = weight * fade * _agreement(on_target, guide, sure, threshold)
+        return StepLosses(parts, None if pseudo is None else float(pseudo.weights.mean()))
+
+    def _dyce(self, logits: Tensor, labels: Tensor) -> Tensor:
+        settings = self._settings
+        return dynamic_cross_entropy(
+            logits,
+            labels,
+            hard_fraction=settings.dyce_hard,
+            balance=settings.dyce_balance,
+            normalize=settings.dyce_normalize,
+        )
+
+    @torch.no_grad()
+    def _pseudo_labels(self, target: Views, zero_shot: Tensor | None, fade: float) -> PseudoLabels:
+        settings = self._settings
+        if self._cache is None:
+            logits = self._teacher(target.weak)
+        else:
+            logits = self._teacher.decode(self._cached(target, strong=False), target.weak)
+        probabilities = logits.softmax(1)
+        if zero_shot is not None and settings.clip_prior:
+            probabilities = with_prior(probabilities, zero_shot, settings.clip_prior * fade)
+        if settings.smoothing:
+            probabilities = smooth_by_affinity(probabilities, target.weak)
+        return make_pseudo_labels(
+            probabilities,
+            target.labels,
+            mode=ConfidenceMode(settings.confidence),
+            threshold=settings.threshold,
+            inside=target.inside,
+        )
+
+    def _mix(self, batch: StepBatch, pseudo: PseudoLabels | None) -> _Mixed:
+        """Paste classes of source crops, or of other target crops, onto the target crops."""
+        target, source = batch.target, batch.source
+        labels = target.labels if pseudo is None else pseudo.labels
+        weights = torch.ones_like(target.inside, dtype=torch.float32) if pseudo is None else pseudo.weights
+        offset = 0 if source is None else len(source)
+        pool = _stacked(source, target)
+        pool_labels = labels if source is None else torch.cat([source.labels, labels])
+        source_weights = weights.new_ones(offset, *weights.shape[1:])
+        pool_weights = torch.cat([source_weights, weights])
+        partner = torch.as_tensor([self._partner(row, offset, len(target)) for row in range(len(target))])
+        partner = partner.to(labels.device)
+        active = partner != torch.arange(len(target), device=labels.device) + offset
+        if pseudo is None:
+            active = torch.zeros_like(active)
+        mask = torch.stack([self._mask(pool_labels[p], bool(a)) for p, a in zip(partner, active, strict=True)])
+        return _Mixed(
+            images=torch.where(mask.unsqueeze(1), pool[partner], target.strong),
+            mask=mask,
+            partner=partner,
+            labels=torch.where(mask, pool_labels[partner], labels),
+            weights=torch.where(mask, pool_weights[partner], weights),
+            human=target.labels.masked_fill(mask, IGNORE_INDEX),
+        )
+
+    def _partner(self, row: int, sources: int, targets: int) -> int:
+        """Row of the pool (sources, then targets) to paste from; the crop's own row means no pasting."""
+        draw = self._rng.random()
+        if draw < self._settings.mix_source and sources:
+            return int(self._rng.integers(sources))
+        if draw > 1 - self._settings.mix_target and targets > 1:
+            return sources + int((row + self._rng.integers(1, targets)) % targets)
+        return sources + row
+
+    def _mask(self, labels: Tensor, active: bool) -> Tensor:
+        if not active:
+            return torch.zeros_like(labels, dtype=torch.bool)
+        return class_mix_mask(labels, self._rng, num_classes=self._student.num_classes)
+
+    def _student_view(self, batch: StepBatch, mixed: _Mixed) -> tuple[Tensor, DenseFeatures]:
+        images = mixed.images if batch.source is None else torch.cat([batch.source.strong, mixed.images])
+        if self._cache is None:
+            return images, self._student.encode(images)
+        target = self._cached(batch.target, strong=True)
+        source = None if batch.source is None else self._cached(batch.source, strong=True)
+        pool = target if source is None else join_features(source, target)
+        pasted = mix_features(target, select_features(pool, mixed.partner), mixed.mask)
+        return images, pasted if source is None else join_features(source, pasted)
+
+    def _cached(self, views: Views, *, strong: bool) -> DenseFeatures:
+        if self._cache is None:
+            return self._student.encode(views.strong if strong else views.weak)
+        keys = [(key, strong) for key in views.keys]
+        return self._cache.encode(views.strong if strong else views.weak, keys)
+
+    def _contrastive(self, features: DenseFeatures, batch: StepBatch, mixed: _Mixed) -> Tensor:
+        guided, _ = self._student.guide(features)
+        labels = mixed.human if batch.source is None else torch.cat([batch.source.labels, mixed.human])
+        size = (guided.shape[-2], guided.shape[-1])
+        on_grid = labels_on_grid(labels, size, self._student.num_classes)
+        return prototype_info_nce(guided, on_grid, self._student.text)
+
+    def _zero_shot(self, target: Views, fade: float) -> Tensor | None:
+        wanted = (self._settings.clip_prior + self._settings.clip_guidance) * fade > 0
+        return self._probabilities_of(self._guides.zero_shot if wanted else None, target)
+
+    @torch.no_grad()
+    def _probabilities_of(self, guide: Segmenter | None, target: Views) -> Tensor | None:
+        if guide is None:
+            return None
+        probabilities: Tensor = guide(target.weak).softmax(1)
+        return probabilities
+
+
+def _agreement(logits: Tensor, guide: Tensor, where: Tensor, threshold: float) -> Tensor:
+    """Cross-entropy to what a frozen guide is sure of; logits and guide's probabilities (B, K, H, W), `where` (B, H, W) bool."""
+    confidence, labels = guide.max(1)
+    return weighted_cross_entropy(logits, labels, ((confidence >= threshold) & where).to(logits.dtype))
+
+
+def _stacked(source: Views | None, target: Views) -> Tensor:
+    return target.strong if source is None else torch.cat([source.strong, target.strong])

@@ -1,0 +1,1 @@
+"""The commands of ``semidavil``: one file each, and what they share."""

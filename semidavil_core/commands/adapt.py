@@ -1,0 +1,97 @@
+"""``semidavil adapt``: adapt a prepared model to the target domain from a few scribbles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semidavil_core.commands import options
+from semidavil_core.commands.inputs import budget_of, parse_channels, read_settings, training_stage
+from semidavil_core.commands.outputs import check_folder
+from semidavil_core.commands.reading import iter_read
+from semidavil_core.commands.running import Job, Outcome, run_command
+from semidavil_core.control import RunControl
+from semidavil_core.devices import choose_device
+from semidavil_core.events import StageStarted
+from semidavil_core.requests import AdaptRequest
+from semidavil_core.settings import AdaptSettings
+
+
+def adapt(
+    model: options.ModelOption,
+    target: Annotated[Path, typer.Option("--target", metavar="DIR", help="Folder of target images.")],
+    scribbles: Annotated[
+        Path,
+        typer.Option(
+            "--scribbles", metavar="DIR", help="Folder of sparse or dense label maps, named as their images."
+        ),
+    ],
+    out: options.OutBundleOption,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--source", metavar="DIR", help="Labelled source dataset; without it adaptation is source-free."
+        ),
+    ] = None,
+    budget: Annotated[
+        float, typer.Option("--budget", metavar="S", help="Seconds of adaptation per round.")
+    ] = 60.0,
+    rounds: Annotated[int, typer.Option("--rounds", metavar="N", help="How many rounds.")] = 1,
+    steps: options.StepsOption = None,
+    device: options.DeviceOption = "auto",
+    seed: options.SeedOption = None,
+    settings: options.SettingsOption = None,
+    channels: options.ChannelsOption = None,
+    as_json: options.JsonOption = False,
+) -> int:
+    """Adapt a prepared model to the target domain from a few scribbles.
+
+    The model is saved after every round, so that nothing finished is ever lost.
+    """
+    request = AdaptRequest(
+        model=model,
+        target=target,
+        scribbles=scribbles,
+        source=source,
+        out=out,
+        budget=budget,
+        rounds=rounds,
+        steps=steps,
+        device=device,
+        seed=seed,
+        settings=settings,
+        channels=channels,
+    )
+    return run_command(request, iter_adapt_command, as_json=as_json)
+
+
+def iter_adapt_command(request: AdaptRequest, control: RunControl) -> Job:
+    """Run the rounds, saving the bundle after each."""
+    settings = read_settings(request.settings, AdaptSettings, seed=request.seed)
+    budget, channels = budget_of(request.budget, request.steps), parse_channels(request.channels)
+    check_folder(request.out, marker="config.json")
+
+    from semidavil_core.adaptation.session import AdaptationSession
+    from semidavil_core.data.domains import open_labelled, open_target
+    from semidavil_core.export.bundle import load_bundle, save_bundle
+
+    yield StageStarted("loading the model", 0)
+    bundle = load_bundle(request.model, device=choose_device(request.device))
+    target = open_target(request.target, request.scribbles, bundle.classes, channels)
+    source = open_labelled(request.source, bundle.classes, channels) if request.source else None
+    yield from iter_read(target, control, "target images")
+    if source is not None:
+        yield from iter_read(source, control, "source images")
+    session = AdaptationSession(bundle, target=target, source=source, settings=settings)
+    done = 0
+    while done < request.rounds and not control.stop_requested:
+        yield training_stage(f"round {done + 1} of {request.rounds}", budget)
+        yield from session.adapt(budget, control)
+        save_bundle(session.bundle(), request.out)
+        done += 1
+    if done == 0:
+        raise KeyboardInterrupt  # nothing to keep: the model it started from is where it was
+    text = f"Saved the adapted model to {request.out}.\nNext: semidavil predict --model {request.out} --images {request.target} --out DIR"
+    return Outcome({"out": str(request.out), "rounds": done, "stopped": control.stop_requested}, text)

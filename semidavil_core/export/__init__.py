@@ -1,0 +1,1 @@
+"""What leaves the program: bundles, label maps, pictures and exchange formats."""

@@ -1,0 +1,1 @@
+"""From a segmenter and an image of any size to a prediction."""

@@ -1,0 +1,25 @@
+"""The only file with architecture numbers: the sizes of what is added to the tower."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from semidavil_core.settings import Settings
+
+
+@dataclass(frozen=True)
+class ModelSettings(Settings):
+    """Sizes of what is added to the tower."""
+
+    key_dim: int = 128
+    """Width of the guidance's keys and values."""
+    width: int = 64
+    """Channels of the decoder's coarse levels; a multiple of 8."""
+    fine_width: int = 32
+    """Channels of the decoder's two finest levels; a multiple of 8."""
+    query_dim: int = 64
+    """Width in which pixels and classes are compared."""
+
+    def __post_init__(self) -> None:
+        for name in ("key_dim", "width", "fine_width", "query_dim"):
+            self._require(name, 8, 1024)

@@ -1,0 +1,97 @@
+"""The segmenter: a CLIP tower, dense language guidance and the class-agnostic decoder as one network."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from semidavil_core.model.decoder import ClassAgnosticDecoder
+from semidavil_core.model.language_guidance import DenseLanguageGuidance, unit
+from semidavil_core.model.model_settings import ModelSettings
+from semidavil_core.vlm.clip_towers import ClipTower, DenseFeatures
+
+
+class Segmenter(nn.Module):
+    """Images in, logits of every class of the text matrix out.
+
+    Logits are ``s * cos(F_V^A, F_L^A)``, upsampled, plus the decoder's scores. Everything added to the tower is zero-initialised, so
+    an untrained segmenter is zero-shot CLIP.
+
+    Parameters
+    ----------
+    tower
+        Dense features of the vision-language model.
+    guidance
+        Dense language guidance in the tower's embedding space.
+    decoder
+        The class-agnostic decoder.
+    text
+        (K, D) float, unit text embedding of every class.
+    logit_scale
+        s, the inverse temperature of the cosine maps.
+    settings
+        The sizes it was built with, for whoever saves it.
+    """
+
+    text: Tensor
+
+    def __init__(
+        self,
+        *,
+        tower: ClipTower,
+        guidance: DenseLanguageGuidance,
+        decoder: ClassAgnosticDecoder,
+        text: Tensor,
+        logit_scale: float,
+        settings: ModelSettings,
+    ) -> None:
+        super().__init__()
+        self.tower = tower
+        self.guidance = guidance
+        self.decoder = decoder
+        self.logit_scale = float(logit_scale)
+        self.settings = settings
+        self.register_buffer("text", text.detach().clone())
+
+    @property
+    def num_classes(self) -> int:
+        """K, the rows of the text matrix."""
+        return len(self.text)
+
+    def set_text(self, text: Tensor) -> None:
+        """Replace the text matrix (K, D): classes were added, removed, reordered or worded anew."""
+        self.text = text.detach().clone().to(self.text.device)
+
+    def encode(self, images: Tensor) -> DenseFeatures:
+        """Dense features of images (B, 3, H, W) float in [0, 1]."""
+        features: DenseFeatures = self.tower(images.contiguous(memory_format=torch.channels_last))
+        return features
+
+    def guide(self, features: DenseFeatures) -> tuple[Tensor, Tensor]:
+        """Guided unit features (B, D, h, w) and guided unit class embeddings (B, K, D)."""
+        tokens = unit(features.aligned.flatten(2).transpose(1, 2))  # (B, hw, D)
+        visual, language = self.guidance(tokens, self.text)
+        grid = unit(visual).transpose(1, 2).unflatten(2, features.aligned.shape[-2:])
+        return grid, unit(language)
+
+    def decode(self, features: DenseFeatures, images: Tensor) -> Tensor:
+        """Logits (B, K, H, W) of `images` (B, 3, H, W) from their features."""
+        guided, language = self.guide(features)
+        cosine = torch.einsum("bdhw,bkd->bkhw", guided, language)
+        padded = _pad_to(images, features.padded_size)
+        scores = self.decoder(guided, features.fine, padded, language)
+        coarse = functional.interpolate(cosine, size=scores.shape[-2:], mode="bilinear", align_corners=False)
+        logits = functional.interpolate(
+            self.logit_scale * coarse + scores, size=features.padded_size, mode="bilinear", align_corners=False
+        )
+        return logits[..., : images.shape[-2], : images.shape[-1]]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (B, K, H, W) float of images (B, 3, H, W) float in [0, 1]."""
+        return self.decode(self.encode(images), images)
+
+
+def _pad_to(images: Tensor, size: tuple[int, int]) -> Tensor:
+    below, right = size[0] - images.shape[-2], size[1] - images.shape[-1]
+    return functional.pad(images, (0, right, 0, below), mode="replicate") if below or right else images
