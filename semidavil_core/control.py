@@ -13,6 +13,7 @@ class RunControl:
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._stop = threading.Event()
         self._running = threading.Event()
         self._running.set()
@@ -29,12 +30,15 @@ class RunControl:
 
     def stop(self) -> None:
         """Ask the job to end; a paused job wakes to end."""
-        self._stop.set()
-        self._running.set()
+        with self._lock:
+            self._stop.set()
+            self._running.set()
 
     def pause(self) -> None:
-        """Ask the job to hold."""
-        self._running.clear()
+        """Ask the job to hold; a job that was asked to end is not held up."""
+        with self._lock:
+            if not self._stop.is_set():
+                self._running.clear()
 
     def resume(self) -> None:
         """Let a held job go on."""

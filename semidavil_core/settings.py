@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, Self
@@ -45,6 +45,11 @@ class Settings:
             kind = "whole numbers" if whole else "numbers"
             raise InvalidSettings(f"The setting {name} is {value!r}; allowed are {kind} from {low:g} to {high:g}.")
 
+    def _require_flag(self, name: str) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, bool):
+            raise InvalidSettings(f"The setting {name} is {value!r}; allowed are true and false.")
+
     def to_json(self) -> dict[str, Any]:
         """All fields as a JSON object."""
         return asdict(self)  # type: ignore[call-overload, no-any-return]
@@ -82,17 +87,17 @@ class Budget(Settings):
 class PrepareSettings(Settings):
     """How a segmenter is trained on the labelled source domain."""
 
-    crop: int = 256
+    crop: int = 192
     """Side of the square training crops in pixels."""
     batch: int = 4
     """Crops per step."""
-    scale_low: float = 0.5
+    scale_low: float = 0.4
     """Smallest random zoom of a crop; 1 is the image's own resolution."""
     scale_high: float = 1.2
     """Largest random zoom of a crop."""
-    head_rate: float = 1e-3
+    head_rate: float = 2e-3
     """Learning rate of guidance and decoder."""
-    tower_rate: float = 3e-4
+    tower_rate: float = 5e-4
     """Learning rate of the tower in full mode."""
     weight_decay: float = 1e-2
     """AdamW's decoupled weight decay."""
@@ -129,7 +134,7 @@ class PrepareSettings(Settings):
 class AdaptSettings(Settings):
     """How a round of adaptation trains. Sources of the start values: SemiDAViL, UniMatch, DACS, RIPU, SemiVL."""
 
-    crop: int = 256
+    crop: int = 192
     """Side of the square training crops in pixels."""
     source_batch: int = 2
     """Source crops per step; none without a source domain."""
@@ -137,13 +142,13 @@ class AdaptSettings(Settings):
     """Target crops per step that are centred on a person's strokes."""
     unlabelled_batch: int = 2
     """Target crops per step from anywhere."""
-    scale_low: float = 0.5
+    scale_low: float = 0.4
     """Smallest random zoom of a crop; 1 is the image's own resolution."""
     scale_high: float = 1.2
     """Largest random zoom of a crop."""
-    head_rate: float = 5e-4
+    head_rate: float = 1e-3
     """Learning rate of guidance and decoder."""
-    tower_rate: float = 1e-4
+    tower_rate: float = 2e-4
     """Learning rate of the tower in full mode."""
     weight_decay: float = 1e-2
     """AdamW's decoupled weight decay."""
@@ -151,7 +156,7 @@ class AdaptSettings(Settings):
     """Upper bound of the teacher's decay; short budgets lower it so that the teacher can follow."""
     dyce_hard: float = 1.0
     """DyCE's share of hardest pixels."""
-    dyce_balance: float = 0.5
+    dyce_balance: float = 0.65
     """DyCE's exponent w: 1 weighs pixels alike, 0 weighs classes alike."""
     dyce_normalize: bool = True
     """Keep DyCE's scale when a class is added; False is the paper's form."""
@@ -207,6 +212,13 @@ class AdaptSettings(Settings):
         self._require("seed", 0, 2**31)
         object.__setattr__(self, "mode", _choice("mode", self.mode, Mode))
         object.__setattr__(self, "confidence", _choice("confidence", self.confidence, ConfidenceMode))
+        for name in ("dyce_normalize", "smoothing"):
+            self._require_flag(name)
+        if not self.labelled_batch and not (self.unlabelled_batch and self.consistency):
+            raise InvalidSettings(
+                "The settings ask for no target crop at all; labelled_batch, or unlabelled_batch together with consistency, "
+                "must be above 0."
+            )
 
 
 @dataclass(frozen=True)
@@ -225,10 +237,18 @@ class PredictSettings(Settings):
     def __post_init__(self) -> None:
         self._require("tile", 64, 8192)
         self._require("overlap", 0, 0.75)
-        scales = tuple(float(s) for s in self.scales)
-        if not scales or not all(0.1 <= s <= 4 for s in scales):
-            raise InvalidSettings(f"The setting scales is {self.scales!r}; allowed are one or more zooms from 0.1 to 4.")
-        object.__setattr__(self, "scales", scales)
+        self._require_flag("flip")
+        object.__setattr__(self, "scales", _zooms(self.scales))
+
+
+def _zooms(scales: Iterable[float]) -> tuple[float, ...]:
+    try:
+        zooms = tuple(float(s) for s in scales)
+    except (TypeError, ValueError):
+        zooms = ()
+    if not zooms or not all(0.1 <= zoom <= 4 for zoom in zooms):
+        raise InvalidSettings(f"The setting scales is {scales!r}; allowed are one or more zooms from 0.1 to 4.")
+    return zooms
 
 
 def _check_crop(crop: int) -> None:

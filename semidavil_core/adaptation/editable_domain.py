@@ -1,10 +1,11 @@
-"""A target domain that changes between rounds: images come and go, strokes are added."""
+"""Domains that change between rounds: target images come and go, strokes are added, classes are listed anew."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from semidavil_core.classes import IGNORE_INDEX, ClassInfo, ClassSet
 from semidavil_core.data.domains import Domain, Sample
 from semidavil_core.errors import InvalidInput
 
@@ -61,7 +62,8 @@ class EditableDomain:
     def set_labels(self, name: str, labels: NDArray[np.uint8] | None) -> None:
         """Replace an image's strokes (H, W) uint8, 255 = unlabelled; None removes them."""
         sample = self.sample(name)
-        self._changed[name] = Sample(name, sample.image, labels)
+        own = None if labels is None else labels.copy()  # a person may paint on in the very same array while a round runs
+        self._changed[name] = Sample(name, sample.image, own)
 
     def remove(self, name: str) -> None:
         """Forget an image and its strokes."""
@@ -74,3 +76,46 @@ class EditableDomain:
         copy = EditableDomain(self._base)
         copy._names, copy._changed = list(self._names), dict(self._changed)
         return copy
+
+
+class RelabelledDomain:
+    """A labelled domain seen with another class set; labels of classes that are no more count as unlabelled.
+
+    A class is the same if it has the same name (ignoring case), or was renamed and kept its place and label-file value.
+
+    Parameters
+    ----------
+    base
+        The domain; its labels are indices into `old`.
+    old, new
+        The class set of its labels, and the one to see them with.
+    """
+
+    def __init__(self, base: Domain, old: ClassSet, new: ClassSet) -> None:
+        self._base = base
+        self._table = np.full(256, IGNORE_INDEX, np.uint8)
+        for index, info in enumerate(old):
+            self._table[index] = _position(info, old, new)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The samples' names in order."""
+        return self._base.names
+
+    def __len__(self) -> int:
+        return len(self._base)
+
+    def __getitem__(self, index: int) -> Sample:
+        sample = self._base[index]
+        return sample if sample.labels is None else Sample(sample.name, sample.image, self._table[sample.labels])
+
+
+def _position(wanted: ClassInfo, old: ClassSet, new: ClassSet) -> int:
+    names = [name.lower() for name in new.names]
+    if wanted.name.lower() in names:
+        return names.index(wanted.name.lower())
+    # The place must be the same too: a class that is added after another was removed takes the free value over.
+    place = old.names.index(wanted.name)
+    taken = {name.lower() for name in old.names}
+    renamed = place < len(new) and new[place].value == wanted.value and new[place].name.lower() not in taken
+    return place if renamed else IGNORE_INDEX

@@ -69,9 +69,11 @@ def select_features(features: DenseFeatures, rows: Tensor) -> DenseFeatures:
 
 def mix_features(base: DenseFeatures, other: DenseFeatures, mask: Tensor) -> DenseFeatures:
     """`other` where `mask` (B, S, S) is True, `base` elsewhere, at every level: the frozen encoder's stand-in for mixing images."""
+    below, right = base.padded_size[0] - mask.shape[-2], base.padded_size[1] - mask.shape[-1]
+    covering = functional.pad(mask.unsqueeze(1).float(), (0, right, 0, below), mode="replicate")  # as the grids cover it
 
     def mixed(here: Tensor, there: Tensor) -> Tensor:
-        share = functional.interpolate(mask.unsqueeze(1).float(), size=here.shape[-2:], mode="area")
+        share = functional.interpolate(covering, size=here.shape[-2:], mode="area")
         return torch.lerp(here, there, share)
 
     fine = tuple(mixed(a, b) for a, b in zip(base.fine, other.fine, strict=True))

@@ -13,6 +13,8 @@ from semidavil_core.errors import AdaptationFailed
 from semidavil_core.events import Event, FinishReason, Paused, Resumed, StepFinished
 from semidavil_core.settings import Budget
 
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # accelerators, Linux and macOS, Windows
+
 TakeStep = Callable[[float, float, float], StepLosses]
 """Takes one optimiser step, given the rates' factor, the used share of the budget and the expected number of steps."""
 
@@ -48,8 +50,8 @@ def run_steps(take_step: TakeStep, *, budget: Budget, control: RunControl) -> Ge
     clock = BudgetClock(budget)
     while clock.fraction < 1 and not control.stop_requested:
         if control.paused:
+            began = time.monotonic()  # before the listener hears of it: the pause may pass there
             yield Paused()
-            began = time.monotonic()
             control.wait_if_paused()
             clock.skip(time.monotonic() - began)
             yield Resumed()
@@ -73,8 +75,9 @@ def _guarded(take_step: TakeStep, factor: float, clock: BudgetClock) -> StepLoss
     try:
         return take_step(factor, clock.fraction, clock.expected_steps)
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error):
+        if isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY):
             raise AdaptationFailed(
                 "The memory did not suffice for a training step; choose a smaller crop or batch, or another device."
             ) from error
-        raise AdaptationFailed(f"A training step failed ({str(error).splitlines()[0][:200]}).") from error
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise AdaptationFailed(f"A training step failed ({reason}).") from error

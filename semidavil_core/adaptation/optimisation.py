@@ -72,7 +72,7 @@ class Optimisation:
             group["lr"] = rate * factor
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self._parameters, _CLIP_NORM)
+        nn.utils.clip_grad_norm_(self._parameters, _CLIP_NORM, error_if_nonfinite=True)  # or the weights would go the same way
         self.optimizer.step()
 
 

@@ -85,7 +85,7 @@ class _SourceTrainer:
         )
         self._rng = np.random.default_rng(settings.seed)
 
-    def step(self, factor: float, fraction: float, expected_steps: float) -> StepLosses:
+    def step(self, factor: float, _fraction: float, expected_steps: float) -> StepLosses:
         crops = self._stream.on_classes(self._settings.batch)
         images = torch.stack([self._view(crop) for crop in crops]).to(self._device)
         labels = torch.stack([crop.labels for crop in crops]).to(self._device)
@@ -103,7 +103,7 @@ class _SourceTrainer:
             if self._settings.contrastive:
                 guided, _ = self._student.guide(features)
                 size = (guided.shape[-2], guided.shape[-1])
-                on_grid = labels_on_grid(labels, size, self._student.num_classes)
+                on_grid = labels_on_grid(labels, size, self._student.num_classes, padded_size=features.padded_size)
                 parts["contrastive"] = self._settings.contrastive * prototype_info_nce(guided, on_grid, self._student.text)
         losses = StepLosses(parts, None)
         self._optimisation.apply(losses.total, factor)

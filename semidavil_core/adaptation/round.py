@@ -49,10 +49,19 @@ class Round:
         How to train.
     index
         Rounds before this one.
+    boldness
+        Factor of the learning rates, 0 to 1.
     """
 
     def __init__(
-        self, learner: Learner, *, target: Domain, source: Domain | None, settings: AdaptSettings, index: int
+        self,
+        learner: Learner,
+        *,
+        target: Domain,
+        source: Domain | None,
+        settings: AdaptSettings,
+        index: int,
+        boldness: float = 1.0,
     ) -> None:
         student = learner.student.train()
         device = student.text.device
@@ -65,8 +74,8 @@ class Round:
         self._optimisation = Optimisation(
             student,
             mode=mode,
-            head_rate=settings.head_rate,
-            tower_rate=settings.tower_rate,
+            head_rate=settings.head_rate * boldness,
+            tower_rate=settings.tower_rate * boldness,
             weight_decay=settings.weight_decay,
         )
         views = settings.cached_views if mode is Mode.CACHED else None
@@ -113,7 +122,7 @@ class Round:
     def _previews(self) -> Iterator[PreviewReady]:
         """The target images over and over, those with strokes first: they are what a person looks at."""
         painted = [i for i in range(len(self._target)) if self._target[i].labels is not None]
-        order = painted + [i for i in range(len(self._target)) if i not in set(painted)]
+        order = painted + sorted(set(range(len(self._target))) - set(painted))
         while True:
             for index in order:
                 yield preview(self._learner.teacher.model, self._target, index, self._settings.threshold)

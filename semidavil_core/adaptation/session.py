@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from semidavil_core.adaptation.editable_domain import EditableDomain
+from semidavil_core.adaptation.editable_domain import EditableDomain, RelabelledDomain
 from semidavil_core.adaptation.ema_teacher import EmaTeacher
 from semidavil_core.adaptation.loop import LoopEnd
 from semidavil_core.adaptation.round import Learner, Round, preview
 from semidavil_core.adaptation.step import Guides
+from semidavil_core.adaptation.stroke_agreement import stroke_agreement
 from semidavil_core.classes import ClassSet
 from semidavil_core.control import RunControl
 from semidavil_core.data.domains import Domain, check_scribbles
@@ -51,7 +52,7 @@ class AdaptationSession:
     target
         Target images, some with strokes; None starts empty.
     source
-        Labelled source images; None adapts source-free.
+        Labelled source images, whose labels are indices into the bundle's classes; None adapts source-free.
     settings
         How rounds train.
     """
@@ -99,6 +100,8 @@ class AdaptationSession:
     def set_classes(self, classes: ClassSet) -> None:
         """Replace the class set: only rows of the text matrix change, so a new class is predicted at once.
 
+        Source labels follow their class; strokes are indices into the present classes, so set them again if the order changes.
+
         Raises
         ------
         WeightsUnavailable
@@ -145,9 +148,19 @@ class AdaptationSession:
         target = self.target.snapshot()
         check_scribbles(target, self._classes)
         yield from self._prepare_guides()
+        agreement = stroke_agreement(self._learner.teacher.model, target)
+        yield Notice(
+            f"The model agrees with the strokes on {agreement.accuracy:.0%} of their pixels ({agreement.class_accuracy:.0%} as a mean "
+            f"over the classes), so it is changed at {agreement.boldness:.0%} of the full learning rate."
+        )
         before = self._state()
         training = Round(
-            self._learner, target=target, source=self._source, settings=self._settings, index=len(self._history) - 1
+            self._learner,
+            target=target,
+            source=self._labelled_source(),
+            settings=self._settings,
+            index=len(self._history) - 1,
+            boldness=agreement.boldness,
         )
         end: LoopEnd | None = None
         try:
@@ -157,7 +170,9 @@ class AdaptationSession:
                 self._load_state(before)
         record = self._record(len(self._history), end)
         self._history.append(record)
-        yield RoundFinished(record.round, end.reason, end.steps, end.seconds)
+        after = stroke_agreement(self._learner.teacher.model, target)
+        scores = {"stroke_accuracy_before": agreement.class_accuracy, "stroke_accuracy_after": after.class_accuracy}
+        yield RoundFinished(record.round, end.reason, end.steps, end.seconds, scores)
         return end
 
     def predict(self, name: str, settings: PredictSettings | None = None) -> Prediction:
@@ -205,6 +220,12 @@ class AdaptationSession:
         self._learner.teacher.model.load_state_dict(teacher, strict=False)
         self._learner.teacher.updates = updates
 
+    def _labelled_source(self) -> Domain | None:
+        """The source with its labels, which are indices into the bundle's classes, translated to the present ones."""
+        if self._source is None or self._classes.names == self._bundle.classes.names:
+            return self._source
+        return RelabelledDomain(self._source, self._bundle.classes, self._classes)
+
     def _prepare_guides(self) -> Generator[Event, None, None]:
         """Load the frozen companions that the settings ask for and that still have influence."""
         settings = self._settings
@@ -218,7 +239,7 @@ class AdaptationSession:
         source = guides.source
         if source is None and self._source is None and settings.anchor:
             source = copy.deepcopy(self._bundle.segmenter).eval().requires_grad_(False)
-            if len(self._bundle.classes) != len(self._classes):
+            if self._bundle.classes.names != self._classes.names:
                 source = None  # it knows other classes
         self._learner.guides = Guides(zero_shot=zero_shot, source=source)
 

@@ -14,7 +14,13 @@ from semidavil_core.adaptation.features import (
     mix_features,
     select_features,
 )
-from semidavil_core.adaptation.pseudo_labels import PseudoLabels, make_pseudo_labels, smooth_by_affinity, with_prior
+from semidavil_core.adaptation.prototypes import VisualPrototypes
+from semidavil_core.adaptation.pseudo_labels import (
+    PseudoLabels,
+    make_pseudo_labels,
+    smooth_by_affinity,
+    with_prior,
+)
 from semidavil_core.adaptation.step_batch import StepBatch, Views
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.augmentation import class_mix_mask
@@ -97,6 +103,7 @@ class AdaptationStep:
         self._settings = settings
         self._cache = cache
         self._rng = rng
+        self._prototypes = VisualPrototypes(student.text)
 
     def losses(self, batch: StepBatch, *, fade: float) -> StepLosses:
         """Losses of `batch`; `fade` falls from 1 to 0 and scales what should lose influence over the rounds."""
@@ -219,8 +226,11 @@ class AdaptationStep:
         guided, _ = self._student.guide(features)
         labels = mixed.human if batch.source is None else torch.cat([batch.source.labels, mixed.human])
         size = (guided.shape[-2], guided.shape[-1])
-        on_grid = labels_on_grid(labels, size, self._student.num_classes)
-        return prototype_info_nce(guided, on_grid, self._student.text)
+        on_grid = labels_on_grid(labels, size, self._student.num_classes, padded_size=features.padded_size)
+        self._prototypes.update(guided, on_grid)
+        to_text = prototype_info_nce(guided, on_grid, self._student.text)
+        to_images = prototype_info_nce(guided, on_grid, self._prototypes.unit, present=self._prototypes.present)
+        return (to_text + to_images) / 2
 
     def _zero_shot(self, target: Views, fade: float) -> Tensor | None:
         wanted = (self._settings.clip_prior + self._settings.clip_guidance) * fade > 0

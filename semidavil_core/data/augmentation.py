@@ -61,7 +61,7 @@ def other_light(image: Tensor, rng: np.random.Generator) -> Tensor:
 def channel_statistics(image: Tensor) -> Tensor:
     """Mean and standard deviation of each channel of (3, H, W), shape (2, 3)."""
     flat = image.flatten(1)
-    return torch.stack([flat.mean(1), flat.std(1).clamp_min(1e-3)])
+    return torch.stack([flat.mean(1), flat.std(1, correction=0).clamp_min(1e-3)])
 
 
 def restyle(image: Tensor, statistics: Tensor, strength: float) -> Tensor:
@@ -79,7 +79,8 @@ def restyle(image: Tensor, statistics: Tensor, strength: float) -> Tensor:
     mean, deviation = channel_statistics(image)[..., None, None]
     other_mean, other_deviation = statistics[..., None, None]
     moved = (image - mean) / deviation * other_deviation + other_mean
-    return (image + strength * (moved - image)).clamp(0, 1)
+    styled: Tensor = (image + strength * (moved - image)).clamp(0, 1)
+    return styled
 
 
 def class_mix_mask(labels: Tensor, rng: np.random.Generator, *, num_classes: int) -> Tensor:

@@ -16,6 +16,8 @@ from torchvision.transforms.v2 import functional as vision
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.domains import Domain, Sample
 
+_SPARSE = 0.1  # up to this share of labelled pixels a map is a person's strokes
+
 
 @dataclass(frozen=True)
 class Crop:
@@ -110,21 +112,25 @@ class CropStream:
         totals = self._counts.sum(0)
         if not totals.any():
             return None
-        scores = np.where(totals > 0, np.exp((1 - totals / totals.sum()) / self._temperature), 0.0)
+        rarity = np.where(totals > 0, 1 - totals / totals.sum(), -np.inf) / self._temperature
+        scores = np.exp(rarity - rarity.max())  # the largest is 1, so that a low temperature does not overflow
         return np.asarray(scores / scores.sum(), np.float64)
 
     def _draw(self, image: int, wanted: int | None) -> Crop:
         sample = self.domain[image]
         view = int(self._rng.integers(2**31 if self._views is None else self._views))
-        # A kept view must not depend on the class that asked for it, or equal keys would be unequal crops.
+        # A kept view must not depend on the class that asked for it, or equal keys would be unequal crops; for the same reason
+        # views around labels are numbered apart from views of anywhere.
+        if self._views is not None and wanted is not None:
+            view += self._views
         rng = np.random.default_rng((self._seed, image, view))
-        if self._views is not None:
-            wanted = _some_class(sample, rng, wanted is not None)
+        if self._views is not None and wanted is not None:
+            wanted = _some_class(sample, rng)
         return _crop(sample, self._geometry, wanted, rng, view)
 
 
-def _some_class(sample: Sample, rng: np.random.Generator, labelled: bool) -> int | None:
-    if sample.labels is None or not labelled:
+def _some_class(sample: Sample, rng: np.random.Generator) -> int | None:
+    if sample.labels is None:
         return None
     present = np.unique(sample.labels[sample.labels != IGNORE_INDEX])
     return int(rng.choice(present)) if present.size else None
@@ -143,10 +149,25 @@ def _crop(
     # Images repeat their edge beyond the border: a black frame would be a false boundary.
     image = vision.resize(cut.of(sample.image, None).movedim(-1, 0), [size, size], antialias=True)
     maps = torch.stack([cut.of(labels, IGNORE_INDEX), cut.of(np.ones(shape, np.uint8), 0)])
-    maps = vision.resize(maps, [size, size], interpolation=InterpolationMode.NEAREST)
+    small = vision.resize(maps, [size, size], interpolation=InterpolationMode.NEAREST)
+    maps = torch.stack([_with_thin_strokes(small[0], maps[0]), small[1]])
     if rng.random() < 0.5:
         image, maps = image.flip(-1), maps.flip(-1)
     return Crop(image.float() / 255, maps[0], maps[1] > 0, (sample.name, view))
+
+
+def _with_thin_strokes(small: Tensor, labels: Tensor) -> Tensor:
+    """`small` (S, S), made of sparse `labels` (side, side) by nearest neighbour, with the strokes that fell between its samples."""
+    side, size = len(labels), len(small)
+    painted = labels != IGNORE_INDEX
+    if side <= size or painted.sum() > _SPARSE * painted.numel():
+        return small
+    rows, columns = torch.nonzero(painted, as_tuple=True)
+    y, x = rows * size // side, columns * size // side
+    lost = small[y, x] == IGNORE_INDEX
+    kept = small.clone()
+    kept[y[lost], x[lost]] = labels[rows[lost], columns[lost]]
+    return kept
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> None:
     """
     with replaced_folder(Path(folder), marker=MARKER) as temporary:
         state = {name: t.detach().cpu().contiguous() for name, t in bundle.segmenter.state_dict().items()}
-        save_file(state, temporary / "weights.safetensors", metadata={"format": "pt"})
+        _write_weights(state, temporary / "weights.safetensors")
         write_json(temporary / "classes.json", bundle.classes.to_json())
         write_json(temporary / "metrics.json", dict(bundle.metrics))
         write_bytes(temporary / "README.md", _model_card(bundle).encode())
@@ -73,11 +73,13 @@ def load_bundle(folder: Path | str, *, device: str | torch.device = "cpu") -> Bu
     folder = Path(folder)
     config = _read_json(folder, MARKER)
     _check_schema(config, folder)
+    state = _read_weights(folder)
     try:
         classes = ClassSet.read(folder / "classes.json")
         reference = VlmReference.from_json(config["vlm"])
         tower = tower_from_reference(reference)
-        state = _read_weights(folder)
+        if state["text"].ndim != 2 or state["text"].shape[1] != tower.embed_dim:
+            raise ValueError(f"a text matrix {tuple(state['text'].shape)} for a tower of width {tower.embed_dim}")
         segmenter = build_segmenter(
             tower,
             state["text"],
@@ -85,10 +87,8 @@ def load_bundle(folder: Path | str, *, device: str | torch.device = "cpu") -> Bu
             settings=ModelSettings.from_json(config["model"]),
         )
         segmenter.load_state_dict(state)
-    except InvalidBundle:
-        raise
     except (KeyError, TypeError, ValueError, RuntimeError, SemiDavilError) as error:
-        reason = str(error).splitlines()[0][:160]
+        reason = " ".join((str(error) or type(error).__name__).split())[:200]  # torch names tensors in further lines
         raise InvalidBundle(f"The bundle {folder} is damaged ({reason}); export it again.") from error
     if len(classes) != segmenter.num_classes:
         raise InvalidBundle(
@@ -132,6 +132,13 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InvalidBundle(f"{path} is damaged (no JSON object); export the bundle again.")
     return content
+
+
+def _write_weights(state: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        save_file(dict(state), path, metadata={"format": "pt"})
+    except SafetensorError as error:  # how the library reports a full disk
+        raise OSError(str(error)) from error
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from semidavil_core.classes import ClassSet
 from semidavil_core.data.domains import Domain
+from semidavil_core.errors import InvalidClasses
 from semidavil_core.events import Event, StageProgress, StageStarted
 from semidavil_core.inference.predict import Predictor
 from semidavil_core.metrics.confusion import ConfusionMatrix, Scores
@@ -30,7 +31,16 @@ def iter_evaluate(
     -------
     Scores
         Of the whole domain.
+
+    Raises
+    ------
+    InvalidClasses
+        There are not as many classes as the segmenter predicts.
     """
+    if len(classes) != segmenter.num_classes:
+        raise InvalidClasses(
+            f"The model predicts {segmenter.num_classes} classes, but {len(classes)} are listed; give the model's own classes."
+        )
     predictor, matrix = Predictor(segmenter, settings), ConfusionMatrix(len(classes))
     yield StageStarted("evaluating", len(domain), "images")
     for index in range(len(domain)):

@@ -57,9 +57,9 @@ class Predictor:
         try:
             probabilities = self._average_over_scales(image)
         except (MemoryError, RuntimeError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0][:160]  # MemoryError comes without a word
             raise AdaptationFailed(
-                f"An image of {image.shape[1]} x {image.shape[0]} pixels could not be predicted "
-                f"({str(error).splitlines()[0][:160]}); lower the tile size."
+                f"An image of {image.shape[1]} x {image.shape[0]} pixels could not be predicted ({reason}); lower the tile size."
             ) from error
         finally:
             self._segmenter.train(was_training)

@@ -30,6 +30,7 @@ class ZeroShotSettings(Settings):
 
     def __post_init__(self) -> None:
         self._require("scale", 0.1, 8)
+        self._require_flag("flip")
         self._require("window", 64, 4096)
         self._require("overlap", 0, 0.75)
 

@@ -57,7 +57,14 @@ def prototype_info_nce(
     return (losses / counts[targets]).sum() / (counts > 0).sum()
 
 
-def labels_on_grid(labels: Tensor, size: tuple[int, int], num_classes: int, *, ignore_index: int = IGNORE_INDEX) -> Tensor:
+def labels_on_grid(
+    labels: Tensor,
+    size: tuple[int, int],
+    num_classes: int,
+    *,
+    padded_size: tuple[int, int] | None = None,
+    ignore_index: int = IGNORE_INDEX,
+) -> Tensor:
     """The most frequent label of each grid cell, so that a one-pixel stroke survives a coarse grid.
 
     Parameters
@@ -66,12 +73,17 @@ def labels_on_grid(labels: Tensor, size: tuple[int, int], num_classes: int, *, i
         (B, H, W) integer class indices; `ignore_index` where there is none.
     size
         (h, w) of the grid.
+    padded_size
+        Height and width in pixels that the grid covers, where that is more than the labels'.
 
     Returns
     -------
     Tensor
         (B, h, w) int64; `ignore_index` where a cell holds no label at all.
     """
+    if padded_size is not None:
+        below, right = padded_size[0] - labels.shape[-2], padded_size[1] - labels.shape[-1]
+        labels = functional.pad(labels, (0, right, 0, below), value=ignore_index)
     one_hot = functional.one_hot(labels.long().clamp_max(num_classes), num_classes + 1)[..., :num_classes]
     shares = functional.adaptive_avg_pool2d(one_hot.movedim(-1, 1).float(), size)
     best, index = shares.max(1)

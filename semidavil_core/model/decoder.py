@@ -74,7 +74,7 @@ class ClassAgnosticDecoder(nn.Module):
 
     def pixel_features(self, guided: Tensor, fine: Sequence[Tensor], image: Tensor) -> Tensor:
         """The pyramid's finest level, (B, fine_width, h_0, w_0)."""
-        level = self.top(guided)
+        level: Tensor = self.top(guided)
         for index in reversed(range(len(fine))):
             level = _resize(self.reduces[index](level), fine[index]) + self.laterals[index](fine[index])
             if index == 0:
@@ -87,7 +87,7 @@ def _conv_block(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Seq
     # GroupNorm, not BatchNorm: batches are small and of two domains, and an averaged teacher shares no batch statistics.
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False),
-        nn.GroupNorm(8, outputs),
+        nn.GroupNorm(min(8, outputs // 2), outputs),  # a group of one channel at one location has no variance
         nn.ReLU(),
     )
 

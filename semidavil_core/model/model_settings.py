@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from semidavil_core.errors import InvalidSettings
 from semidavil_core.settings import Settings
 
 
@@ -23,3 +24,6 @@ class ModelSettings(Settings):
     def __post_init__(self) -> None:
         for name in ("key_dim", "width", "fine_width", "query_dim"):
             self._require(name, 8, 1024)
+        for name in ("width", "fine_width"):  # 8 groups are normalised, each of more than one channel
+            if getattr(self, name) % 8 or getattr(self, name) < 16:
+                raise InvalidSettings(f"The setting {name} is {getattr(self, name)}; allowed are multiples of 8 from 16 to 1024.")

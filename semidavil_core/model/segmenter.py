@@ -68,16 +68,19 @@ class Segmenter(nn.Module):
         features: DenseFeatures = self.tower(images.contiguous(memory_format=torch.channels_last))
         return features
 
-    def guide(self, features: DenseFeatures) -> tuple[Tensor, Tensor]:
-        """Guided unit features (B, D, h, w) and guided unit class embeddings (B, K, D)."""
+    def guide(self, features: DenseFeatures, size: tuple[int, int] | None = None) -> tuple[Tensor, Tensor]:
+        """Guided unit features (B, D, h, w) and guided unit class embeddings (B, K, D).
+
+        With the images' own `size` (H, W), locations that are nothing but padding do not speak to the classes.
+        """
         tokens = unit(features.aligned.flatten(2).transpose(1, 2))  # (B, hw, D)
-        visual, language = self.guidance(tokens, self.text)
+        visual, language = self.guidance(tokens, self.text, valid=_inside(features, size))
         grid = unit(visual).transpose(1, 2).unflatten(2, features.aligned.shape[-2:])
         return grid, unit(language)
 
     def decode(self, features: DenseFeatures, images: Tensor) -> Tensor:
         """Logits (B, K, H, W) of `images` (B, 3, H, W) from their features."""
-        guided, language = self.guide(features)
+        guided, language = self.guide(features, (images.shape[-2], images.shape[-1]))
         cosine = torch.einsum("bdhw,bkd->bkhw", guided, language)
         padded = _pad_to(images, features.padded_size)
         scores = self.decoder(guided, features.fine, padded, language)
@@ -90,6 +93,17 @@ class Segmenter(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits (B, K, H, W) float of images (B, 3, H, W) float in [0, 1]."""
         return self.decode(self.encode(images), images)
+
+
+def _inside(features: DenseFeatures, size: tuple[int, int] | None) -> Tensor | None:
+    """(1, hw) bool: which cells of the aligned map see something of images of `size`; None where all do."""
+    if size is None or size == features.padded_size:
+        return None
+    ends = []
+    for cells, padded, own in zip(features.aligned.shape[-2:], features.padded_size, size, strict=True):
+        starts = torch.arange(cells, device=features.aligned.device) * padded / cells
+        ends.append(starts < own)
+    return (ends[0].unsqueeze(1) & ends[1]).flatten().unsqueeze(0)
 
 
 def _pad_to(images: Tensor, size: tuple[int, int]) -> Tensor:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from open_clip.coca_model import CoCa
+from torch import nn
 
 from semidavil_core.errors import UnknownModel
 from semidavil_core.vlm.captions import Captions
@@ -25,11 +26,17 @@ CONFIG: dict[str, Any] = {
 }
 
 
+def _random_coca(**config: Any) -> CoCa:
+    model = CoCa(**config)
+    nn.init.normal_(model.text_decoder.text_projection)  # open_clip leaves in it whatever the memory held
+    return model
+
+
 @pytest.fixture(scope="module")
 def coca(tmp_path_factory: pytest.TempPathFactory) -> Vlm:
     folder = tmp_path_factory.mktemp("vlm") / "coca"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tiny_vlm, "CustomTextCLIP", CoCa)
+        patch.setattr(tiny_vlm, "CustomTextCLIP", _random_coca)
         return load_vlm(str(write_folder(folder, CONFIG, seed=4)))
 
 

@@ -1,0 +1,54 @@
+"""How far a model already agrees with a person's strokes, and how boldly it should therefore be changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from semidavil_core.classes import IGNORE_INDEX
+from semidavil_core.data.domains import Domain, Sample
+from semidavil_core.inference.predict import Predictor
+from semidavil_core.metrics.confusion import ConfusionMatrix
+from semidavil_core.model.segmenter import Segmenter
+from semidavil_core.settings import PredictSettings
+
+_IMAGES: Final = 16
+_LOWEST: Final = 0.1
+
+
+@dataclass(frozen=True)
+class StrokeAgreement:
+    """Agreement with strokes; before a round that has not seen them it is an honest estimate, afterwards it is not."""
+
+    class_accuracy: float
+    """Mean over the painted classes of the share of their pixels that the model gets right, 0 to 1."""
+    accuracy: float
+    """Share of all painted pixels that the model gets right, 0 to 1."""
+
+    @property
+    def boldness(self) -> float:
+        """Factor of the learning rates, 0.1 to 1.
+
+        ``min(1, (2 (1 - a))^4)`` with the class accuracy ``a``: a model that is half wrong is trained with full rates; one that is mostly
+        right is polished, since large steps would first undo what it knows and a round is too short to learn it again.
+        """
+        return float(np.clip((2 * (1 - self.class_accuracy)) ** 4, _LOWEST, 1.0))
+
+
+def stroke_agreement(model: Segmenter, target: Domain) -> StrokeAgreement:
+    """Compare `model` with the strokes of up to 16 painted images of `target`, evenly chosen."""
+    matrix, predictor = ConfusionMatrix(model.num_classes), Predictor(model, PredictSettings(flip=False))
+    painted = [i for i in range(len(target)) if _is_painted(target[i])]
+    for index in painted[:: max(1, -(-len(painted) // _IMAGES))]:
+        sample = target[index]
+        if sample.labels is not None:
+            matrix.update(predictor.predict(sample.image).labels, sample.labels)
+    found, true = np.diag(matrix.counts), matrix.counts.sum(1)
+    occurs = true > 0
+    return StrokeAgreement(float((found[occurs] / true[occurs]).mean()), float(found.sum() / true.sum()))
+
+
+def _is_painted(sample: Sample) -> bool:
+    return sample.labels is not None and bool((sample.labels != IGNORE_INDEX).any())
