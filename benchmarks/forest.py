@@ -47,7 +47,7 @@ def _stroke_pixels(
 
 def _features(image: NDArray[np.uint8], position: bool) -> NDArray[np.float32]:
     """(H, W, F) ilastik-like features: intensity, edges and texture of each channel from sigma 0.5 to 16."""
-    found = multiscale_basic_features(image, channel_axis=-1, sigma_min=0.5, sigma_max=16, num_workers=1)
+    found = multiscale_basic_features(image, channel_axis=-1, sigma_min=0.5, sigma_max=16)
     if position:
         grid = np.stack(np.meshgrid(*(np.linspace(0, 1, n) for n in image.shape[:2]), indexing="ij"), -1)
         found = np.concatenate([found, grid], -1)

@@ -139,7 +139,7 @@ def test_the_last_stages_of_mini_are_its_projection_and_deepest_blocks() -> None
     visual: Any = load_vlm("mini", allow_download=False).tower.visual
     names = {id(p): n for n, p in visual.named_parameters()}
     chosen = [names[id(p)] for p in last_stages(visual)]
-    assert "head.proj.weight" in chosen
+    assert any(n.startswith("head.") for n in chosen)
     assert "trunk.conv_head.weight" in chosen
     assert not any(n.startswith(("trunk.conv_stem", "trunk.blocks.0", "trunk.blocks.3")) for n in chosen)
 
