@@ -20,7 +20,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: idle threads must not spin beside another process
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "PASSIVE"
+)  # before torch: idle threads must not spin beside another process
 
 import numpy as np
 import torch
@@ -48,7 +50,9 @@ class Benchmark:
         self._data = Path(options.data)
         self._classes = ClassSet.read(self._data)
         self._source = open_labelled(self._data / "source", self._classes)
-        self._evaluation = open_evaluation(self._data / "eval/images", self._data / "eval/labels", self._classes)
+        self._evaluation = open_evaluation(
+            self._data / "eval/images", self._data / "eval/labels", self._classes
+        )
         self._results = options.out / "results.jsonl"
         self._vlm = load_vlm(options.vlm, allow_download=False)
 
@@ -109,7 +113,9 @@ class Benchmark:
             )
 
     def _row(self, name: str, images: int, score: Callable[[], Scores]) -> None:
-        if (name, images, self._seed) in {(r["method"], r["images"], r["seed"]) for r in read_rows(self._results)}:
+        if (name, images, self._seed) in {
+            (r["method"], r["images"], r["seed"]) for r in read_rows(self._results)
+        }:
             return
         self._steps = 0
         begun = time.monotonic()
@@ -158,7 +164,9 @@ def _cell(rows: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Run the rows that are missing and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("--images", type=int, nargs="+", default=[2, 4, 8])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])

@@ -14,15 +14,21 @@ from semidavil_core.metrics.confusion import ConfusionMatrix, Scores
 _PIXELS = 30_000
 
 
-def forest_scores(target: Domain, evaluation: Domain, classes: ClassSet, *, position: bool, seed: int) -> Scores:
+def forest_scores(
+    target: Domain, evaluation: Domain, classes: ClassSet, *, position: bool, seed: int
+) -> Scores:
     """Fit on the strokes of `target`, score on `evaluation`; `position` adds the pixel's x and y to its features."""
     features, labels = _stroke_pixels(target, position, np.random.default_rng(seed))
-    forest = RandomForestClassifier(100, min_samples_leaf=2, n_jobs=1, random_state=seed).fit(features, labels)
+    forest = RandomForestClassifier(100, min_samples_leaf=2, n_jobs=1, random_state=seed).fit(
+        features, labels
+    )
     matrix = ConfusionMatrix(len(classes))
     for index in range(len(evaluation)):
         sample = evaluation[index]
         if sample.labels is not None:
-            probabilities = forest.predict_proba(_features(sample.image, position).reshape(-1, features.shape[1]))
+            probabilities = forest.predict_proba(
+                _features(sample.image, position).reshape(-1, features.shape[1])
+            )
             predicted = forest.classes_[probabilities.argmax(1)].reshape(sample.labels.shape).astype(np.uint8)
             confidence = probabilities.max(1).reshape(sample.labels.shape).astype(np.float32)
             matrix.update(predicted, sample.labels, confidence)

@@ -65,7 +65,9 @@ def replaced_folder(folder: Path, *, marker: str) -> Iterator[Path]:
     if folder.exists() and not folder.is_dir():
         raise OutputNotWritable(f"{folder} is a file, not a folder; choose a new or an empty folder.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).is_file():
-        raise OutputNotWritable(f"{folder} holds other files and is not replaced; choose a new or an empty folder.")
+        raise OutputNotWritable(
+            f"{folder} holds other files and is not replaced; choose a new or an empty folder."
+        )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))

@@ -73,7 +73,9 @@ class ClassSet:
         if not self.classes:
             raise InvalidClasses("The class set is empty; list at least one class.")
         if len(self.classes) > MAX_CLASSES:
-            raise InvalidClasses(f"The class set has {len(self.classes)} classes; at most {MAX_CLASSES} fit a label map.")
+            raise InvalidClasses(
+                f"The class set has {len(self.classes)} classes; at most {MAX_CLASSES} fit a label map."
+            )
         _refuse_duplicates("name", [c.name.strip().lower() for c in self.classes])
         _refuse_duplicates("value", [c.value for c in self.classes])
         lookup = np.full(256, IGNORE_INDEX, np.uint8)
@@ -108,18 +110,24 @@ class ClassSet:
         """Position of the class called `name` (any case)."""
         lowered = [c.name.strip().lower() for c in self.classes]
         if name.strip().lower() not in lowered:
-            raise InvalidClasses(f"There is no class called {name!r}; the classes are {', '.join(self.names)}.")
+            raise InvalidClasses(
+                f"There is no class called {name!r}; the classes are {', '.join(self.names)}."
+            )
         return lowered.index(name.strip().lower())
 
     def with_class(self, name: str, prompts: Sequence[str] = (), color: str | None = None) -> ClassSet:
         """A new set with one more class at its end, on the first free value and colour."""
         value = next(v for v in range(IGNORE_INDEX) if v not in self.values)
         used = {c.color.lower() for c in self.classes}
-        free = [c for c in DEFAULT_COLORS if c not in used] or [DEFAULT_COLORS[len(self) % len(DEFAULT_COLORS)]]
+        free = [c for c in DEFAULT_COLORS if c not in used] or [
+            DEFAULT_COLORS[len(self) % len(DEFAULT_COLORS)]
+        ]
         info = ClassInfo(name.strip(), tuple(prompts) or (name.strip(),), color or free[0], value)
         return ClassSet((*self.classes, info))
 
-    def to_indices(self, values: NDArray[Any], *, where: str, unlisted_is_ignored: bool = False) -> NDArray[np.uint8]:
+    def to_indices(
+        self, values: NDArray[Any], *, where: str, unlisted_is_ignored: bool = False
+    ) -> NDArray[np.uint8]:
         """Translate label-file values to class indices.
 
         Parameters
@@ -162,7 +170,10 @@ class ClassSet:
 
     def to_json(self) -> list[dict[str, Any]]:
         """The list that ``classes.json`` holds."""
-        return [{"name": c.name, "prompts": list(c.prompts), "color": c.color, "value": c.value} for c in self.classes]
+        return [
+            {"name": c.name, "prompts": list(c.prompts), "color": c.color, "value": c.value}
+            for c in self.classes
+        ]
 
     @classmethod
     def from_json(cls, entries: Any, *, where: str = "the class list") -> ClassSet:
@@ -170,7 +181,9 @@ class ClassSet:
         if isinstance(entries, dict) and "classes" in entries:
             entries = entries["classes"]
         if not isinstance(entries, list):
-            raise InvalidClasses(f"{where} holds {type(entries).__name__}; expected a list of classes with a name each.")
+            raise InvalidClasses(
+                f"{where} holds {type(entries).__name__}; expected a list of classes with a name each."
+            )
         return cls(tuple(_class_from_json(entry, position, where) for position, entry in enumerate(entries)))
 
     @classmethod
@@ -193,7 +206,9 @@ class ClassSet:
         try:
             entries = json.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError) as error:
-            raise InvalidClasses(f"{path} cannot be read as a classes file ({error}); give a JSON list of classes.") from error
+            raise InvalidClasses(
+                f"{path} cannot be read as a classes file ({error}); give a JSON list of classes."
+            ) from error
         return cls.from_json(entries, where=str(path))
 
 
@@ -201,15 +216,23 @@ def _class_from_json(entry: Any, position: int, where: str) -> ClassInfo:
     if isinstance(entry, str):
         entry = {"name": entry}
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-        raise InvalidClasses(f"{where}: entry {position + 1} is {entry!r}; expected an object with at least a name.")
+        raise InvalidClasses(
+            f"{where}: entry {position + 1} is {entry!r}; expected an object with at least a name."
+        )
     prompts = entry.get("prompts") or []
     if not isinstance(prompts, list) or not all(isinstance(p, str) and p.strip() for p in prompts):
-        raise InvalidClasses(f"{where}: class {entry['name']!r} has the prompts {prompts!r}; expected a list of texts.")
+        raise InvalidClasses(
+            f"{where}: class {entry['name']!r} has the prompts {prompts!r}; expected a list of texts."
+        )
     color = entry.get("color", DEFAULT_COLORS[position % len(DEFAULT_COLORS)])
-    return ClassInfo(entry["name"].strip(), tuple(p.strip() for p in prompts), str(color), entry.get("value", position))
+    return ClassInfo(
+        entry["name"].strip(), tuple(p.strip() for p in prompts), str(color), entry.get("value", position)
+    )
 
 
 def _refuse_duplicates(what: str, items: Sequence[str | int]) -> None:
     duplicates = sorted({str(i) for i in items if items.count(i) > 1})
     if duplicates:
-        raise InvalidClasses(f"The class {what} {', '.join(duplicates)} occurs more than once; every {what} must be unique.")
+        raise InvalidClasses(
+            f"The class {what} {', '.join(duplicates)} occurs more than once; every {what} must be unique."
+        )

@@ -66,7 +66,9 @@ def event_from_json(content: Mapping[str, Any], arrays: Mapping[str, NDArray[Any
     kind = content.get("event")
     cls = Event._registry.get(str(kind))
     if cls is None:
-        raise EngineFailed(f"The engine sent the unknown event {kind!r}; update both sides to the same version.")
+        raise EngineFailed(
+            f"The engine sent the unknown event {kind!r}; update both sides to the same version."
+        )
     try:
         return cls(**{name: value for name, value in content.items() if name != "event"}, **(arrays or {}))
     except TypeError as error:

@@ -41,9 +41,15 @@ class Settings:
         value = getattr(self, name)
         types = {f.name: str(f.type) for f in fields(self)}  # type: ignore[arg-type]
         whole = "float" not in types[name]
-        if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not low <= value <= high:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int if whole else int | float)
+            or not low <= value <= high
+        ):
             kind = "whole numbers" if whole else "numbers"
-            raise InvalidSettings(f"The setting {name} is {value!r}; allowed are {kind} from {low:g} to {high:g}.")
+            raise InvalidSettings(
+                f"The setting {name} is {value!r}; allowed are {kind} from {low:g} to {high:g}."
+            )
 
     def _require_flag(self, name: str) -> None:
         value = getattr(self, name)
@@ -66,7 +72,9 @@ class Settings:
         known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
         unknown = sorted(set(content) - known)
         if unknown:
-            raise InvalidSettings(f"Unknown settings {', '.join(unknown)}; known are {', '.join(sorted(known))}.")
+            raise InvalidSettings(
+                f"Unknown settings {', '.join(unknown)}; known are {', '.join(sorted(known))}."
+            )
         return cls(**content)
 
 
@@ -201,11 +209,27 @@ class AdaptSettings(Settings):
             self._require(name, 0, 64)
         self._require("scale_low", 0.1, 4)
         self._require("scale_high", self.scale_low, 4)
-        for name in ("head_rate", "tower_rate", "weight_decay", "decay_max", "dyce_hard", "dyce_balance", "threshold"):
+        for name in (
+            "head_rate",
+            "tower_rate",
+            "weight_decay",
+            "decay_max",
+            "dyce_hard",
+            "dyce_balance",
+            "threshold",
+        ):
             self._require(name, 0, 1)
         for name in ("mix_source", "mix_target", "clip_prior", "style"):
             self._require(name, 0, 1)
-        for name in ("source_weight", "labelled_weight", "consistency", "negative", "clip_guidance", "contrastive", "anchor"):
+        for name in (
+            "source_weight",
+            "labelled_weight",
+            "consistency",
+            "negative",
+            "clip_guidance",
+            "contrastive",
+            "anchor",
+        ):
             self._require(name, 0, 100)
         self._require("rare_temperature", 1e-3, 100)
         self._require("cached_views", 1, 64)
@@ -247,7 +271,9 @@ def _zooms(scales: Iterable[float]) -> tuple[float, ...]:
     except (TypeError, ValueError):
         zooms = ()
     if not zooms or not all(0.1 <= zoom <= 4 for zoom in zooms):
-        raise InvalidSettings(f"The setting scales is {scales!r}; allowed are one or more zooms from 0.1 to 4.")
+        raise InvalidSettings(
+            f"The setting scales is {scales!r}; allowed are one or more zooms from 0.1 to 4."
+        )
     return zooms
 
 

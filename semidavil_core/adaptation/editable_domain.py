@@ -62,7 +62,9 @@ class EditableDomain:
     def set_labels(self, name: str, labels: NDArray[np.uint8] | None) -> None:
         """Replace an image's strokes (H, W) uint8, 255 = unlabelled; None removes them."""
         sample = self.sample(name)
-        own = None if labels is None else labels.copy()  # a person may paint on in the very same array while a round runs
+        own = (
+            None if labels is None else labels.copy()
+        )  # a person may paint on in the very same array while a round runs
         self._changed[name] = Sample(name, sample.image, own)
 
     def remove(self, name: str) -> None:
@@ -107,7 +109,9 @@ class RelabelledDomain:
 
     def __getitem__(self, index: int) -> Sample:
         sample = self._base[index]
-        return sample if sample.labels is None else Sample(sample.name, sample.image, self._table[sample.labels])
+        return (
+            sample if sample.labels is None else Sample(sample.name, sample.image, self._table[sample.labels])
+        )
 
 
 def _position(wanted: ClassInfo, old: ClassSet, new: ClassSet) -> int:

@@ -43,7 +43,6 @@ class EmaTeacher:
         self.updates += 1
 
 
-
 def decay_for(steps: float, decay_max: float) -> float:
     """The decay whose memory spans a fifth of a round of `steps` updates, at most `decay_max`.
 

@@ -40,7 +40,9 @@ class FeatureCache:
         fresh: dict[Hashable, DenseFeatures] = {}
         if missing:
             features = self._model.encode(images[missing])
-            fresh = {keys[i]: _map(features, lambda t, n=n: t[n : n + 1].half()) for n, i in enumerate(missing)}
+            fresh = {
+                keys[i]: _map(features, lambda t, n=n: t[n : n + 1].half()) for n, i in enumerate(missing)
+            }
         rows = [fresh[key] if key in fresh else self._recall(key) for key in keys]
         for key, row in fresh.items():
             self._keep(key, row)
@@ -70,7 +72,9 @@ def select_features(features: DenseFeatures, rows: Tensor) -> DenseFeatures:
 def mix_features(base: DenseFeatures, other: DenseFeatures, mask: Tensor) -> DenseFeatures:
     """`other` where `mask` (B, S, S) is True, `base` elsewhere, at every level: the frozen encoder's stand-in for mixing images."""
     below, right = base.padded_size[0] - mask.shape[-2], base.padded_size[1] - mask.shape[-1]
-    covering = functional.pad(mask.unsqueeze(1).float(), (0, right, 0, below), mode="replicate")  # as the grids cover it
+    covering = functional.pad(
+        mask.unsqueeze(1).float(), (0, right, 0, below), mode="replicate"
+    )  # as the grids cover it
 
     def mixed(here: Tensor, there: Tensor) -> Tensor:
         share = functional.interpolate(covering, size=here.shape[-2:], mode="area")
@@ -87,7 +91,9 @@ def join_features(first: DenseFeatures, second: DenseFeatures) -> DenseFeatures:
 
 
 def _map(features: DenseFeatures, change) -> DenseFeatures:  # type: ignore[no-untyped-def]
-    return DenseFeatures(change(features.aligned), tuple(change(f) for f in features.fine), features.padded_size)
+    return DenseFeatures(
+        change(features.aligned), tuple(change(f) for f in features.fine), features.padded_size
+    )
 
 
 def _size(features: DenseFeatures) -> int:

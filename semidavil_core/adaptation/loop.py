@@ -13,7 +13,11 @@ from semidavil_core.errors import AdaptationFailed
 from semidavil_core.events import Event, FinishReason, Paused, Resumed, StepFinished
 from semidavil_core.settings import Budget
 
-_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")  # accelerators, Linux and macOS, Windows
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+)  # accelerators, Linux and macOS, Windows
 
 TakeStep = Callable[[float, float, float], StepLosses]
 """Takes one optimiser step, given the rates' factor, the used share of the budget and the expected number of steps."""

@@ -48,7 +48,9 @@ class Optimisation:
             for decays in (True, False):
                 members = [p for p in parameters if (p.ndim > 1) is decays]
                 if members:
-                    groups.append({"params": members, "lr": rate, "weight_decay": weight_decay if decays else 0.0})
+                    groups.append(
+                        {"params": members, "lr": rate, "weight_decay": weight_decay if decays else 0.0}
+                    )
         self._parameters: list[nn.Parameter] = [*head, *tower]
         for parameter in self._parameters:
             parameter.requires_grad_(True)
@@ -72,7 +74,9 @@ class Optimisation:
             group["lr"] = rate * factor
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self._parameters, _CLIP_NORM, error_if_nonfinite=True)  # or the weights would go the same way
+        nn.utils.clip_grad_norm_(
+            self._parameters, _CLIP_NORM, error_if_nonfinite=True
+        )  # or the weights would go the same way
         self.optimizer.step()
 
 

@@ -103,8 +103,12 @@ class _SourceTrainer:
             if self._settings.contrastive:
                 guided, _ = self._student.guide(features)
                 size = (guided.shape[-2], guided.shape[-1])
-                on_grid = labels_on_grid(labels, size, self._student.num_classes, padded_size=features.padded_size)
-                parts["contrastive"] = self._settings.contrastive * prototype_info_nce(guided, on_grid, self._student.text)
+                on_grid = labels_on_grid(
+                    labels, size, self._student.num_classes, padded_size=features.padded_size
+                )
+                parts["contrastive"] = self._settings.contrastive * prototype_info_nce(
+                    guided, on_grid, self._student.text
+                )
         losses = StepLosses(parts, None)
         self._optimisation.apply(losses.total, factor)
         self.teacher.update(self._student, decay_for(expected_steps, 0.999))
@@ -114,5 +118,3 @@ class _SourceTrainer:
         if self._rng.random() >= self._settings.photometric:
             return crop.image
         return (other_light if self._rng.random() < 0.5 else strong_view)(crop.image, self._rng)
-
-

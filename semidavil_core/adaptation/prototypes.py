@@ -40,7 +40,9 @@ class VisualPrototypes:
         counts = torch.bincount(targets, minlength=len(self._means)).unsqueeze(1)
         seen = counts[:, 0] > 0
         means = sums / counts.clamp_min(1)
-        kept = torch.where(self.present.unsqueeze(1), torch.full_like(means, self._momentum), torch.zeros_like(means))
+        kept = torch.where(
+            self.present.unsqueeze(1), torch.full_like(means, self._momentum), torch.zeros_like(means)
+        )
         mixed = kept * self._means + (1 - kept) * means
         self._means = torch.where(seen.unsqueeze(1), mixed, self._means)
         self.present = self.present | seen

@@ -76,7 +76,9 @@ def with_prior(probabilities: Tensor, prior: Tensor, exponent: float) -> Tensor:
     return product / product.sum(1, keepdim=True)
 
 
-def smooth_by_affinity(probabilities: Tensor, images: Tensor, *, stride: int = 4, iterations: int = 4) -> Tensor:
+def smooth_by_affinity(
+    probabilities: Tensor, images: Tensor, *, stride: int = 4, iterations: int = 4
+) -> Tensor:
     """Diffuse probabilities among neighbours of like colour, and combine both views of a pixel.
 
     A random walk over 8 neighbours at distances 1, 2 and 4 whose steps are weighted by colour likeness relative to the local
@@ -96,7 +98,8 @@ def smooth_by_affinity(probabilities: Tensor, images: Tensor, *, stride: int = 4
     weights = _affinity(small)  # (B, N, h, w)
     for _ in range(iterations):
         walked = sum(
-            (weights[:, n : n + 1] * shifted for n, shifted in enumerate(_neighbours(walked))), torch.zeros_like(walked)
+            (weights[:, n : n + 1] * shifted for n, shifted in enumerate(_neighbours(walked))),
+            torch.zeros_like(walked),
         )
     walked = functional.interpolate(walked, size=images.shape[-2:], mode="bilinear", align_corners=False)
     product = (probabilities * walked).clamp_min(1e-12).sqrt()

@@ -44,7 +44,11 @@ class BudgetClock:
     @property
     def fraction(self) -> float:
         """Share of the budget that is used, 0 to 1."""
-        used = self.seconds / self._budget.seconds if self._budget.steps is None else self.steps / self._budget.steps
+        used = (
+            self.seconds / self._budget.seconds
+            if self._budget.steps is None
+            else self.steps / self._budget.steps
+        )
         return min(1.0, used)
 
     @property

@@ -164,14 +164,19 @@ class AdaptationSession:
         )
         end: LoopEnd | None = None
         try:
-            end = yield from training.run(budget=budget, control=control or RunControl(), preview_every=preview_every)
+            end = yield from training.run(
+                budget=budget, control=control or RunControl(), preview_every=preview_every
+            )
         finally:
             if end is None:  # failed, or whoever listened went away
                 self._load_state(before)
         record = self._record(len(self._history), end)
         self._history.append(record)
         after = stroke_agreement(self._learner.teacher.model, target)
-        scores = {"stroke_accuracy_before": agreement.class_accuracy, "stroke_accuracy_after": after.class_accuracy}
+        scores = {
+            "stroke_accuracy_before": agreement.class_accuracy,
+            "stroke_accuracy_after": after.class_accuracy,
+        }
         yield RoundFinished(record.round, end.reason, end.steps, end.seconds, scores)
         return end
 
@@ -233,7 +238,9 @@ class AdaptationSession:
         zero_shot = guides.zero_shot
         if zero_shot is None and (settings.clip_guidance or settings.clip_prior):
             try:
-                zero_shot = segmenter_from_language(self._load_vlm(), self._classes).eval().requires_grad_(False)
+                zero_shot = (
+                    segmenter_from_language(self._load_vlm(), self._classes).eval().requires_grad_(False)
+                )
             except WeightsUnavailable as error:
                 yield Notice(f"This round runs without zero-shot guidance: {error}")
         source = guides.source

@@ -127,7 +127,9 @@ class AdaptationStep:
             parts["negative"] = settings.negative * negative_learning(on_target)
         if settings.contrastive:
             parts["contrastive"] = settings.contrastive * self._contrastive(features, batch, mixed)
-        source_model = self._probabilities_of(self._guides.source if settings.anchor * fade > 0 else None, batch.target)
+        source_model = self._probabilities_of(
+            self._guides.source if settings.anchor * fade > 0 else None, batch.target
+        )
         for name, weight, guide, threshold in (
             ("guidance", settings.clip_guidance, zero_shot, 0.9),
             ("anchor", settings.anchor, source_model, 0.95),
@@ -182,7 +184,9 @@ class AdaptationStep:
         active = partner != torch.arange(len(target), device=labels.device) + offset
         if pseudo is None:
             active = torch.zeros_like(active)
-        mask = torch.stack([self._mask(pool_labels[p], bool(a)) for p, a in zip(partner, active, strict=True)])
+        mask = torch.stack(
+            [self._mask(pool_labels[p], bool(a)) for p, a in zip(partner, active, strict=True)]
+        )
         return _Mixed(
             images=torch.where(mask.unsqueeze(1), pool[partner], target.strong),
             mask=mask,
@@ -229,7 +233,9 @@ class AdaptationStep:
         on_grid = labels_on_grid(labels, size, self._student.num_classes, padded_size=features.padded_size)
         self._prototypes.update(guided, on_grid)
         to_text = prototype_info_nce(guided, on_grid, self._student.text)
-        to_images = prototype_info_nce(guided, on_grid, self._prototypes.unit, present=self._prototypes.present)
+        to_images = prototype_info_nce(
+            guided, on_grid, self._prototypes.unit, present=self._prototypes.present
+        )
         return (to_text + to_images) / 2
 
     def _zero_shot(self, target: Views, fade: float) -> Tensor | None:

@@ -75,12 +75,17 @@ class BatchMaker:
         source = None
         if self._source is not None:
             source = self._views(self._source.on_classes(settings.source_batch), self._source_view, "source")
-        return StepBatch(source=source, target=self._views(target, lambda crop, rng: strong_view(crop.image, rng), "target"))
+        return StepBatch(
+            source=source,
+            target=self._views(target, lambda crop, rng: strong_view(crop.image, rng), "target"),
+        )
 
     def _views(
         self, crops: Sequence[Crop], change: Callable[[Crop, np.random.Generator], Tensor], domain: str
     ) -> Views:
-        strong = [change(crop, np.random.default_rng(_seed(self._settings.seed, domain, crop))) for crop in crops]
+        strong = [
+            change(crop, np.random.default_rng(_seed(self._settings.seed, domain, crop))) for crop in crops
+        ]
         return Views(
             weak=torch.stack([crop.image for crop in crops]).to(self._device),
             strong=torch.stack(strong).to(self._device),

@@ -113,7 +113,9 @@ class CropStream:
         if not totals.any():
             return None
         rarity = np.where(totals > 0, 1 - totals / totals.sum(), -np.inf) / self._temperature
-        scores = np.exp(rarity - rarity.max())  # the largest is 1, so that a low temperature does not overflow
+        scores = np.exp(
+            rarity - rarity.max()
+        )  # the largest is 1, so that a low temperature does not overflow
         return np.asarray(scores / scores.sum(), np.float64)
 
     def _draw(self, image: int, wanted: int | None) -> Crop:
@@ -186,7 +188,11 @@ class _Window:
         content = array[max(0, self.top) : self.top + self.side, max(0, self.left) : self.left + self.side]
         if any(sum(e) for e in extents):
             widths = [*extents, *[(0, 0)] * (array.ndim - 2)]
-            content = np.pad(content, widths, "edge") if fill is None else np.pad(content, widths, constant_values=fill)
+            content = (
+                np.pad(content, widths, "edge")
+                if fill is None
+                else np.pad(content, widths, constant_values=fill)
+            )
         return torch.from_numpy(np.array(content))
 
 

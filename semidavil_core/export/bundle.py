@@ -79,7 +79,9 @@ def load_bundle(folder: Path | str, *, device: str | torch.device = "cpu") -> Bu
         reference = VlmReference.from_json(config["vlm"])
         tower = tower_from_reference(reference)
         if state["text"].ndim != 2 or state["text"].shape[1] != tower.embed_dim:
-            raise ValueError(f"a text matrix {tuple(state['text'].shape)} for a tower of width {tower.embed_dim}")
+            raise ValueError(
+                f"a text matrix {tuple(state['text'].shape)} for a tower of width {tower.embed_dim}"
+            )
         segmenter = build_segmenter(
             tower,
             state["text"],
@@ -88,7 +90,9 @@ def load_bundle(folder: Path | str, *, device: str | torch.device = "cpu") -> Bu
         )
         segmenter.load_state_dict(state)
     except (KeyError, TypeError, ValueError, RuntimeError, SemiDavilError) as error:
-        reason = " ".join((str(error) or type(error).__name__).split())[:200]  # torch names tensors in further lines
+        reason = " ".join((str(error) or type(error).__name__).split())[
+            :200
+        ]  # torch names tensors in further lines
         raise InvalidBundle(f"The bundle {folder} is damaged ({reason}); export it again.") from error
     if len(classes) != segmenter.num_classes:
         raise InvalidBundle(
@@ -112,7 +116,9 @@ def _config(bundle: Bundle) -> dict[str, Any]:
 
 def _check_schema(config: Mapping[str, Any], folder: Path) -> None:
     if config.get("format") != FORMAT:
-        raise InvalidBundle(f"{folder} is not a SemiDAViL bundle; choose a folder that prepare, adapt or the window exported.")
+        raise InvalidBundle(
+            f"{folder} is not a SemiDAViL bundle; choose a folder that prepare, adapt or the window exported."
+        )
     version = config.get("schema_version")
     if not isinstance(version, int) or version > SCHEMA_VERSION:
         raise InvalidBundle(
@@ -124,7 +130,9 @@ def _check_schema(config: Mapping[str, Any], folder: Path) -> None:
 def _read_json(folder: Path, name: str) -> dict[str, Any]:
     path = folder / name
     if not path.is_file():
-        raise InvalidBundle(f"{folder} is not a SemiDAViL bundle: it has no {name}; choose the folder that holds it.")
+        raise InvalidBundle(
+            f"{folder} is not a SemiDAViL bundle: it has no {name}; choose the folder that holds it."
+        )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

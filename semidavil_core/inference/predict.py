@@ -57,7 +57,9 @@ class Predictor:
         try:
             probabilities = self._average_over_scales(image)
         except (MemoryError, RuntimeError) as error:
-            reason = (str(error) or type(error).__name__).splitlines()[0][:160]  # MemoryError comes without a word
+            reason = (str(error) or type(error).__name__).splitlines()[0][
+                :160
+            ]  # MemoryError comes without a word
             raise AdaptationFailed(
                 f"An image of {image.shape[1]} x {image.shape[0]} pixels could not be predicted ({reason}); lower the tile size."
             ) from error
@@ -81,7 +83,9 @@ class Predictor:
         tensor = torch.from_numpy(np.array(image)).movedim(-1, 0)[None].float()
         zoomed = functional.interpolate(tensor, size=size, mode="bilinear", antialias=scale < 1)
         predicted = self._tiled(zoomed[0].movedim(0, -1).round().clamp(0, 255).to(torch.uint8).numpy())
-        back = functional.interpolate(torch.from_numpy(predicted)[None], size=(height, width), mode="bilinear")
+        back = functional.interpolate(
+            torch.from_numpy(predicted)[None], size=(height, width), mode="bilinear"
+        )
         return np.asarray(back[0].numpy(), np.float32)
 
     def _tiled(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:

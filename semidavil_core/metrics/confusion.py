@@ -52,7 +52,10 @@ class ConfusionMatrix:
         self._bins: NDArray[np.float64] = np.zeros((CALIBRATION_BINS, 3))  # count, summed confidence, correct
 
     def update(
-        self, prediction: NDArray[np.uint8], labels: NDArray[np.uint8], confidence: NDArray[np.float32] | None = None
+        self,
+        prediction: NDArray[np.uint8],
+        labels: NDArray[np.uint8],
+        confidence: NDArray[np.float32] | None = None,
     ) -> None:
         """Add one image: prediction, labels (255 = ignore) and confidence in [0, 1], each (H, W)."""
         valid = labels != IGNORE_INDEX

@@ -16,7 +16,12 @@ from semidavil_core.vlm.towers.fused_batch_norm import fuse_batch_norm
 
 
 def build_segmenter(
-    tower: ClipTower, text: Tensor, *, logit_scale: float, settings: ModelSettings | None = None, seed: int = 0
+    tower: ClipTower,
+    text: Tensor,
+    *,
+    logit_scale: float,
+    settings: ModelSettings | None = None,
+    seed: int = 0,
 ) -> Segmenter:
     """A segmenter that, untrained, equals zero-shot CLIP.
 

@@ -37,10 +37,13 @@ class ClassAgnosticDecoder(nn.Module):
         super().__init__()
         widths = [fine_width if level < 2 else width for level in range(len(fine_channels))]
         self.top = _conv_block(embed_dim, width, 1)
-        self.laterals = nn.ModuleList(_conv_block(c, w, 1) for c, w in zip(fine_channels, widths, strict=True))
+        self.laterals = nn.ModuleList(
+            _conv_block(c, w, 1) for c, w in zip(fine_channels, widths, strict=True)
+        )
         coarser = [*widths[1:], width]
         self.reduces = nn.ModuleList(
-            nn.Conv2d(above, here, 1) if above != here else nn.Identity() for above, here in zip(coarser, widths, strict=True)
+            nn.Conv2d(above, here, 1) if above != here else nn.Identity()
+            for above, here in zip(coarser, widths, strict=True)
         )
         self.merges = nn.ModuleList(_conv_block(w, w, 3) for w in widths)
         self.image_detail = _conv_block(3, widths[0], 3, stride=2)

@@ -63,7 +63,9 @@ class DenseLanguageGuidance(nn.Module):
         """
         tokens = language if context is None else torch.cat([language, context])
         visual_in, language_in = self.visual_norm(visual), self.language_norm(tokens)
-        affinity = self.visual_key(visual_in) @ self.language_key(language_in).T / self.key_dim**0.5  # (B, N, K + M)
+        affinity = (
+            self.visual_key(visual_in) @ self.language_key(language_in).T / self.key_dim**0.5
+        )  # (B, N, K + M)
         from_language = affinity.softmax(-1) @ self.language_value(language_in)
         over_locations = affinity[..., : len(language)]
         if valid is not None:

@@ -26,4 +26,6 @@ class ModelSettings(Settings):
             self._require(name, 8, 1024)
         for name in ("width", "fine_width"):  # 8 groups are normalised, each of more than one channel
             if getattr(self, name) % 8 or getattr(self, name) < 16:
-                raise InvalidSettings(f"The setting {name} is {getattr(self, name)}; allowed are multiples of 8 from 16 to 1024.")
+                raise InvalidSettings(
+                    f"The setting {name} is {getattr(self, name)}; allowed are multiples of 8 from 16 to 1024."
+                )

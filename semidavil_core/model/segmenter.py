@@ -86,7 +86,10 @@ class Segmenter(nn.Module):
         scores = self.decoder(guided, features.fine, padded, language)
         coarse = functional.interpolate(cosine, size=scores.shape[-2:], mode="bilinear", align_corners=False)
         logits = functional.interpolate(
-            self.logit_scale * coarse + scores, size=features.padded_size, mode="bilinear", align_corners=False
+            self.logit_scale * coarse + scores,
+            size=features.padded_size,
+            mode="bilinear",
+            align_corners=False,
         )
         return logits[..., : images.shape[-2], : images.shape[-1]]
 

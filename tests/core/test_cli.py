@@ -420,7 +420,9 @@ def test_classes_come_from_names_a_file_or_the_dataset(dataset: Path) -> None:
     assert read_classes("road").names == ("road",)
     assert read_classes(str(dataset / "classes.json")).names == ("ground", "sky")
     assert read_classes(None, default=dataset).names == ("ground", "sky")
-    assert read_classes(None, default=dataset / "images").names == ("ground", "sky"), "or from the folder around it"
+    assert read_classes(None, default=dataset / "images").names == ("ground", "sky"), (
+        "or from the folder around it"
+    )
     with pytest.raises(InvalidClasses):
         read_classes(None, default=dataset / "images" / "none")
 
