@@ -41,8 +41,8 @@ class DemoSettings:
     """What the demo does."""
 
     sample: str = "streets"
-    prepare_budget: Budget = field(default_factory=lambda: Budget(60.0))
-    adapt_budget: Budget = field(default_factory=lambda: Budget(60.0))
+    prepare_budget: Budget = field(default_factory=lambda: Budget(45.0))
+    adapt_budget: Budget = field(default_factory=lambda: Budget(120.0))
     vlm: str = "mini"
     device: str = "auto"
     seed: int = 0

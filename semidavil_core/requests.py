@@ -111,9 +111,9 @@ class DemoRequest(CommandRequest):
     """Folder for figures, pictures and the adapted model."""
     sample: str = "streets"
     """``streets`` or ``cells``."""
-    budget: float = 60.0
+    budget: float = 120.0
     """Seconds of adaptation."""
-    prepare_budget: float = 60.0
+    prepare_budget: float = 45.0
     """Seconds of training on the source."""
     seed: int | None = None
     """Seed of everything random."""

@@ -15,7 +15,7 @@ from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import PredictSettings
 
 _IMAGES: Final = 16
-_LOWEST: Final = 0.1
+_LOWEST: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,13 @@ class StrokeAgreement:
 
     @property
     def boldness(self) -> float:
-        """Factor of the learning rates, 0.1 to 1.
+        """Factor of the learning rates, 0.05 to 1.
 
-        ``min(1, (2 (1 - a))^4)`` with the class accuracy ``a``: a model that is half wrong is trained with full rates; one that is mostly
-        right is polished, since large steps would first undo what it knows and a round is too short to learn it again.
+        ``min(1, (2.2 (1 - a))^8)`` with the class accuracy ``a``: a model that is half wrong is trained with full rates; one that is
+        two thirds right is polished with less than a tenth, since large steps would first undo what it knows and a round is too short to
+        learn it again. The curve was set by trials on the streets sample (a = 0.55) and CamVid (a = 0.67).
         """
-        return float(np.clip((2 * (1 - self.class_accuracy)) ** 4, _LOWEST, 1.0))
+        return float(np.clip((2.2 * (1 - self.class_accuracy)) ** 8, _LOWEST, 1.0))
 
 
 def stroke_agreement(model: Segmenter, target: Domain) -> StrokeAgreement:

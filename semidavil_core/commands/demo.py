@@ -24,10 +24,10 @@ def demo(
     sample: Annotated[
         str, typer.Option("--sample", metavar="streets|cells", help="Which sample data.")
     ] = "streets",
-    budget: Annotated[float, typer.Option("--budget", metavar="S", help="Seconds of adaptation.")] = 60.0,
+    budget: Annotated[float, typer.Option("--budget", metavar="S", help="Seconds of adaptation.")] = 120.0,
     prepare_budget: Annotated[
         float, typer.Option("--prepare-budget", metavar="S", help="Seconds of training on the source.")
-    ] = 60.0,
+    ] = 45.0,
     device: options.DeviceOption = "auto",
     seed: options.SeedOption = None,
     as_json: options.JsonOption = False,
