@@ -99,10 +99,11 @@ class PrepareSettings(Settings):
     """Side of the square training crops in pixels."""
     batch: int = 4
     """Crops per step."""
-    scale_low: float = 0.4
-    """Smallest random zoom of a crop; 1 is the image's own resolution."""
-    scale_high: float = 1.2
-    """Largest random zoom of a crop."""
+    scale_low: float = 0.8
+    """Smallest random zoom of a crop; at 1 the image's shorter side fills the crop. Zooms stay within 0.4 and 1 of the image's own
+    resolution at the low end and 1 and 2 at the high end, so that images are trained as they will be predicted."""
+    scale_high: float = 2.0
+    """Largest random zoom of a crop, likewise."""
     head_rate: float = 2e-3
     """Learning rate of guidance and decoder."""
     tower_rate: float = 5e-4
@@ -150,10 +151,11 @@ class AdaptSettings(Settings):
     """Target crops per step that are centred on a person's strokes."""
     unlabelled_batch: int = 2
     """Target crops per step from anywhere."""
-    scale_low: float = 0.4
-    """Smallest random zoom of a crop; 1 is the image's own resolution."""
-    scale_high: float = 1.2
-    """Largest random zoom of a crop."""
+    scale_low: float = 0.8
+    """Smallest random zoom of a crop; at 1 the image's shorter side fills the crop. Zooms stay within 0.4 and 1 of the image's own
+    resolution at the low end and 1 and 2 at the high end, so that images are trained as they will be predicted."""
+    scale_high: float = 2.0
+    """Largest random zoom of a crop, likewise."""
     head_rate: float = 1e-3
     """Learning rate of guidance and decoder."""
     tower_rate: float = 2e-4

@@ -78,7 +78,7 @@ class _SourceTrainer:
         self.teacher = EmaTeacher(student)
         self._stream = CropStream(
             source,
-            CropGeometry(settings.crop, settings.scale_low, settings.scale_high),
+            CropGeometry.fitted(settings.crop, source, settings.scale_low, settings.scale_high),
             num_classes=student.num_classes,
             seed=settings.seed,
             rare_temperature=settings.rare_temperature,

@@ -131,7 +131,7 @@ class Round:
         settings = self._settings
         return CropStream(
             domain,
-            CropGeometry(settings.crop, settings.scale_low, settings.scale_high),
+            CropGeometry.fitted(settings.crop, domain, settings.scale_low, settings.scale_high),
             num_classes=self._learner.student.num_classes,
             # Kept views are the same in every round; fresh crops should not repeat those of the round before.
             seed=settings.seed * 1000 + salt + (0 if views is not None else 10 * self._index),

@@ -40,7 +40,19 @@ class CropGeometry:
     size: int
     """S, the crop's side in pixels."""
     scale_low: float
+    """Smallest zoom; 1 is the image's own resolution."""
     scale_high: float
+
+    @classmethod
+    def fitted(cls, size: int, domain: Domain, low: float, high: float) -> CropGeometry:
+        """Zooms `low` to `high` around the one at which a typical image's shorter side fills the crop.
+
+        Small images need magnifying crops, or a pole two pixels wide is never seen; large ones need context. The range always holds
+        the images' own resolution, at which they are predicted.
+        """
+        chosen = range(0, len(domain), max(1, len(domain) // 8))
+        base = size / float(np.median([min(domain[i].image.shape[:2]) for i in chosen]))
+        return cls(size, float(np.clip(low * base, 0.4, 1.0)), float(np.clip(high * base, 1.0, 2.0)))
 
 
 class CropStream:

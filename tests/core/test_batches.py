@@ -141,3 +141,13 @@ def test_kept_views_are_the_same_in_the_next_round() -> None:
 def test_kept_views_for_strokes_hold_strokes() -> None:
     crops = stream(target_domain(), AS_IS, views=4).on_classes(12)
     assert all((c.labels != 255).any() for c in crops)
+
+
+@pytest.mark.parametrize(("side", "low", "high"), [(48, 0.5333, 1.3333), (16, 1.0, 2.0), (640, 0.4, 1.0)])
+def test_zooms_fit_the_images_and_always_hold_their_own_resolution(
+    side: int, low: float, high: float
+) -> None:
+    domain = MemoryDomain([Sample("a", np.zeros((side, 2 * side, 3), np.uint8), None)])
+    fitted = CropGeometry.fitted(32, domain, 0.8, 2.0)
+    assert (fitted.scale_low, fitted.scale_high) == pytest.approx((low, high), abs=1e-3)
+    assert fitted.scale_low <= 1 <= fitted.scale_high
