@@ -15,7 +15,8 @@ from semidavil_core.adaptation.step import StepLosses
 from semidavil_core.control import RunControl
 from semidavil_core.data.augmentation import other_light, strong_view
 from semidavil_core.data.batches import Crop, CropGeometry, CropStream
-from semidavil_core.data.domains import Domain
+from semidavil_core.data.domains import Domain, class_counts
+from semidavil_core.errors import InvalidLabels
 from semidavil_core.events import Event, RoundFinished
 from semidavil_core.losses.contrastive import labels_on_grid, prototype_info_nce
 from semidavil_core.losses.dynamic_cross_entropy import dynamic_cross_entropy
@@ -44,6 +45,11 @@ def iter_prepare(
     control
         Stop and pause requests.
 
+    Raises
+    ------
+    InvalidLabels
+        Nothing in `source` is labelled, or a label is no class.
+
     Yields
     ------
     Event
@@ -54,6 +60,7 @@ def iter_prepare(
     Segmenter
         The average of the trained weights, in evaluation mode.
     """
+    _require_labels(source, segmenter.num_classes)
     trainer = _SourceTrainer(copy.deepcopy(segmenter), source, settings)
     expected = yield from run_steps(trainer.step, budget=budget, control=control or RunControl())
     yield RoundFinished(0, expected.reason, expected.steps, expected.seconds)
@@ -118,3 +125,10 @@ class _SourceTrainer:
         if self._rng.random() >= self._settings.photometric:
             return crop.image
         return (other_light if self._rng.random() < 0.5 else strong_view)(crop.image, self._rng)
+
+
+def _require_labels(source: Domain, num_classes: int) -> None:
+    if not len(source) or not class_counts(source, num_classes).any():
+        raise InvalidLabels(
+            f"The source domain's {len(source)} images hold no labelled pixel; give a folder with images/ and labels/."
+        )

@@ -49,7 +49,7 @@ def make_pseudo_labels(
     """
     confidence, labels = probabilities.max(1)
     labels = labels.to(torch.uint8)
-    weights = confidence_weights(confidence, mode=mode, threshold=threshold)
+    weights = confidence_weights(confidence, mode=mode, threshold=threshold, inside=inside)
     painted = human != IGNORE_INDEX
     labels = torch.where(painted, human, labels)
     weights = weights.masked_fill(painted, 1.0)
@@ -60,14 +60,21 @@ def make_pseudo_labels(
     return PseudoLabels(labels, weights, confidence)
 
 
-def confidence_weights(confidence: Tensor, *, mode: ConfidenceMode, threshold: float) -> Tensor:
-    """Weights (B, H, W) from confidence (B, H, W); see :class:`~semidavil_core.settings.ConfidenceMode`."""
+def confidence_weights(
+    confidence: Tensor, *, mode: ConfidenceMode, threshold: float, inside: Tensor | None = None
+) -> Tensor:
+    """Weights (B, H, W) from confidence (B, H, W); see :class:`~semidavil_core.settings.ConfidenceMode`.
+
+    Means are taken over the pixels `inside` (B, H, W) bool, since what is predicted for padding says nothing.
+    """
     if mode is ConfidenceMode.HARD:
         return (confidence >= threshold).to(confidence.dtype)
     if mode is ConfidenceMode.SOFT:
         return confidence**2
     trusted = (confidence >= threshold).to(confidence.dtype) if mode is ConfidenceMode.RATIO else confidence
-    return trusted.mean((1, 2), keepdim=True).expand_as(confidence).clone()
+    counted = torch.ones_like(confidence) if inside is None else inside.to(confidence.dtype)
+    mean = (trusted * counted).sum((1, 2), keepdim=True) / counted.sum((1, 2), keepdim=True).clamp_min(1)
+    return mean.expand_as(confidence).clone()
 
 
 def with_prior(probabilities: Tensor, prior: Tensor, exponent: float) -> Tensor:

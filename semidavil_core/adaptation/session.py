@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,11 +16,11 @@ from semidavil_core.adaptation.ema_teacher import EmaTeacher
 from semidavil_core.adaptation.loop import LoopEnd
 from semidavil_core.adaptation.round import Learner, Round, preview
 from semidavil_core.adaptation.step import Guides
-from semidavil_core.adaptation.stroke_agreement import stroke_agreement
+from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, stroke_agreement
 from semidavil_core.classes import ClassSet
 from semidavil_core.control import RunControl
-from semidavil_core.data.domains import Domain, check_scribbles
-from semidavil_core.errors import InvalidInput, WeightsUnavailable
+from semidavil_core.data.domains import Domain, check_scribbles, class_counts
+from semidavil_core.errors import InvalidInput
 from semidavil_core.events import Event, FinishReason, Notice, PreviewReady, RoundFinished
 from semidavil_core.export.bundle import Bundle
 from semidavil_core.inference.predict import Prediction, Predictor
@@ -70,6 +70,7 @@ class AdaptationSession:
         self._source = source
         self._settings = settings or AdaptSettings()
         self._vlm: Vlm | None = None
+        self._learnt = set(bundle.classes.names)
         self.target = EditableDomain(target)
         student = copy.deepcopy(bundle.segmenter)
         self._learner = Learner(student, EmaTeacher(student), Guides())
@@ -148,11 +149,10 @@ class AdaptationSession:
         target = self.target.snapshot()
         check_scribbles(target, self._classes)
         yield from self._prepare_guides()
+        painted = self._painted_names(target)
         agreement = stroke_agreement(self._learner.teacher.model, target)
-        yield Notice(
-            f"The model agrees with the strokes on {agreement.accuracy:.0%} of their pixels ({agreement.class_accuracy:.0%} as a mean "
-            f"over the classes), so it is changed at {agreement.boldness:.0%} of the full learning rate."
-        )
+        boldness = agreement.boldness if painted <= self._learnt else 1.0
+        yield Notice(_boldness_in_words(agreement, boldness, sorted(painted - self._learnt)))
         before = self._state()
         training = Round(
             self._learner,
@@ -160,19 +160,21 @@ class AdaptationSession:
             source=self._labelled_source(),
             settings=self._settings,
             index=len(self._history) - 1,
-            boldness=agreement.boldness,
+            boldness=boldness,
         )
-        end: LoopEnd | None = None
+        finished = False
         try:
             end = yield from training.run(
                 budget=budget, control=control or RunControl(), preview_every=preview_every
             )
+            after = stroke_agreement(self._learner.teacher.model, target)
+            finished = True
         finally:
-            if end is None:  # failed, or whoever listened went away
+            if not finished:  # failed, or whoever listened went away
                 self._load_state(before)
         record = self._record(len(self._history), end)
         self._history.append(record)
-        after = stroke_agreement(self._learner.teacher.model, target)
+        self._learnt |= painted
         scores = {
             "stroke_accuracy_before": agreement.class_accuracy,
             "stroke_accuracy_after": after.class_accuracy,
@@ -231,6 +233,10 @@ class AdaptationSession:
             return self._source
         return RelabelledDomain(self._source, self._bundle.classes, self._classes)
 
+    def _painted_names(self, target: Domain) -> set[str]:
+        counts = class_counts(target, len(self._classes))
+        return {name for name, count in zip(self._classes.names, counts, strict=True) if count}
+
     def _prepare_guides(self) -> Generator[Event, None, None]:
         """Load the frozen companions that the settings ask for and that still have influence."""
         settings = self._settings
@@ -241,7 +247,7 @@ class AdaptationSession:
                 zero_shot = (
                     segmenter_from_language(self._load_vlm(), self._classes).eval().requires_grad_(False)
                 )
-            except WeightsUnavailable as error:
+            except InvalidInput as error:  # not here, moved, or another model by now
                 yield Notice(f"This round runs without zero-shot guidance: {error}")
         source = guides.source
         if source is None and self._source is None and settings.anchor:
@@ -262,5 +268,15 @@ class AdaptationSession:
         return self._vlm
 
 
+def _boldness_in_words(agreement: StrokeAgreement, boldness: float, new: Sequence[str]) -> str:
+    found = (
+        f"The model agrees with the strokes on {agreement.accuracy:.0%} of their pixels "
+        f"({agreement.class_accuracy:.0%} as a mean over the classes)"
+    )
+    reason = f" and {', '.join(new)} is new to it" if new else ""
+    return f"{found}{reason}, so it is changed at {boldness:.0%} of the full learning rate."
+
+
 def _weights(model: torch.nn.Module) -> dict[str, Tensor]:
-    return {name: t.detach().clone() for name, t in model.state_dict().items() if name != "text"}
+    # In main memory: a long history must not fill an accelerator's.
+    return {name: t.detach().to("cpu", copy=True) for name, t in model.state_dict().items() if name != "text"}

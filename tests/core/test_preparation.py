@@ -8,7 +8,8 @@ import torch
 
 from semidavil_core.adaptation.preparation import iter_prepare
 from semidavil_core.control import RunControl
-from semidavil_core.data.domains import Domain
+from semidavil_core.data.domains import Domain, MemoryDomain, Sample
+from semidavil_core.errors import InvalidLabels
 from semidavil_core.events import Event, FinishReason, RoundFinished, StepFinished
 from semidavil_core.inference.predict import Predictor
 from semidavil_core.model.segmenter import Segmenter
@@ -119,3 +120,9 @@ def test_the_contrastive_part_comes_and_goes_with_its_weight() -> None:
 
     assert parts(0.1) == {"source", "contrastive"}
     assert parts(0.0) == {"source"}
+
+
+def test_a_source_without_labels_is_refused_in_words() -> None:
+    blank = MemoryDomain([Sample("a", np.zeros((40, 40, 3), np.uint8), None)])
+    with pytest.raises(InvalidLabels, match="no labelled pixel"):
+        next(iter_prepare(tiny_segmenter(), blank, settings=PrepareSettings(crop=32), budget=Budget(steps=1)))

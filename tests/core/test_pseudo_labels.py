@@ -116,3 +116,10 @@ def test_smoothing_keeps_certainty_finite() -> None:
     smoothed = smooth_by_affinity(certain, image)
     assert torch.isfinite(smoothed).all()
     assert (smoothed.argmax(1) == 0).all()
+
+
+def test_padding_does_not_lower_the_mean_confidence_of_an_image() -> None:
+    confidence = torch.tensor([[[0.8, 0.6], [0.1, 0.1]]])
+    inside = torch.tensor([[[True, True], [False, False]]])
+    weights = confidence_weights(confidence, mode=ConfidenceMode.AVERAGE, threshold=0.9, inside=inside)
+    assert weights.unique().tolist() == pytest.approx([0.7])

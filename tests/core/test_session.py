@@ -113,7 +113,7 @@ def test_the_bundle_it_started_from_is_never_changed(bundle: Bundle) -> None:
 
 def test_strokes_are_learnt(bundle: Bundle) -> None:
     session = session_of(bundle, mode="cached", seed=1, **STROKES_ONLY)
-    drain(session.adapt(Budget(steps=60)))
+    drain(session.adapt(Budget(steps=150)))
     _, labels = scene(10, dark=True)
     assert (session.predict("night0").labels == labels).mean() > 0.85
 
@@ -374,7 +374,7 @@ def test_an_added_class_can_be_painted_and_learnt(bundle: Bundle) -> None:
     image[20:40, 8:30], labels[20:40, 8:30] = (220, 20, 40), 3
     session.set_image("night0", image)
     session.set_scribbles("night0", strokes(labels, every=6))
-    drain(session.adapt(Budget(steps=60)))
+    drain(session.adapt(Budget(steps=150)))
     fence = session.predict("night0").labels == 3
     assert (fence & (labels == 3)).sum() / (fence | (labels == 3)).sum() > 0.5
 
