@@ -41,6 +41,34 @@ def write_bytes(path: Path, content: bytes) -> None:
                 temporary.unlink()
 
 
+@contextmanager
+def written_file(path: Path) -> Iterator[Path]:
+    """Give a temporary sibling file to write, for content that is too large for memory; on success it takes `path`'s place.
+
+    Raises
+    ------
+    OutputNotWritable
+        The folder cannot be made or written, or the disk is full; an older file stays as it was.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:32]}.", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise _not_writable(path, error) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as indented UTF-8 JSON, atomically."""
     write_bytes(path, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())

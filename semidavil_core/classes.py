@@ -64,9 +64,19 @@ class ClassInfo:
 
 @dataclass(frozen=True, slots=True)
 class ClassSet:
-    """An ordered, immutable set of classes; every change returns a new set."""
+    """An ordered, immutable set of classes; every change returns a new set.
+
+    Parameters
+    ----------
+    classes
+        The classes in order.
+    retired
+        Values of classes that were removed: a new class does not take them while others are free, so that no label of the old
+        class passes for one of the new.
+    """
 
     classes: tuple[ClassInfo, ...]
+    retired: frozenset[int] = field(default=frozenset(), repr=False, compare=False)
     _lookup: NDArray[np.uint8] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -116,14 +126,61 @@ class ClassSet:
         return lowered.index(name.strip().lower())
 
     def with_class(self, name: str, prompts: Sequence[str] = (), color: str | None = None) -> ClassSet:
-        """A new set with one more class at its end, on the first free value and colour."""
-        value = next(v for v in range(IGNORE_INDEX) if v not in self.values)
+        """A new set with one more class at its end, on a value that no class has or had and the first free colour."""
         used = {c.color.lower() for c in self.classes}
         free = [c for c in DEFAULT_COLORS if c not in used] or [
             DEFAULT_COLORS[len(self) % len(DEFAULT_COLORS)]
         ]
-        info = ClassInfo(name.strip(), tuple(prompts) or (name.strip(),), color or free[0], value)
-        return ClassSet((*self.classes, info))
+        info = ClassInfo(name.strip(), tuple(prompts) or (name.strip(),), color or free[0], self._new_value())
+        return ClassSet((*self.classes, info), self.retired)
+
+    def with_inserted(self, index: int, info: ClassInfo) -> ClassSet:
+        """A new set with `info`, as it is, at the position `index`: the way back from :meth:`without`."""
+        return ClassSet((*self.classes[:index], info, *self.classes[index:]), self.retired)
+
+    def with_changed(self, index: int, info: ClassInfo) -> ClassSet:
+        """A new set with `info` in place of the class at `index`; with the same value it stays the same class, renamed or not."""
+        classes = list(self.classes)
+        classes[index] = info
+        return ClassSet(tuple(classes), self.retired)
+
+    def with_moved(self, index: int, to: int) -> ClassSet:
+        """A new set in which the class at `index` has moved to the position `to`."""
+        classes = list(self.classes)
+        classes.insert(to, classes.pop(index))
+        return ClassSet(tuple(classes), self.retired)
+
+    def without(self, index: int) -> ClassSet:
+        """A new set without the class at `index`, whose value no other class takes over.
+
+        Raises
+        ------
+        InvalidClasses
+            It is the last class.
+        """
+        kept = (*self.classes[:index], *self.classes[index + 1 :])
+        return ClassSet(kept, self.retired | {self.classes[index].value})
+
+    def positions_in(self, new: ClassSet) -> tuple[int | None, ...]:
+        """Where each of these classes is in `new`; None for a class that is no more.
+
+        A class is the same if it has the same name (ignoring case); or the same value, where neither name is in the other set:
+        then it was renamed.
+        """
+        lowered = [name.lower() for name in new.names]
+        before = {name.lower() for name in self.names}
+        renamed = {c.value: place for place, c in enumerate(new) if c.name.lower() not in before}
+        return tuple(
+            lowered.index(c.name.lower()) if c.name.lower() in lowered else renamed.get(c.value) for c in self
+        )
+
+    def _new_value(self) -> int:
+        above = max(self.values) + 1
+        known = {*self.values, *self.retired}
+        candidates = (*range(above, IGNORE_INDEX), *range(above))
+        # There are more values than classes, so at the latest those of removed classes are free.
+        fresh = [v for v in candidates if v not in known] or [v for v in candidates if v not in self.values]
+        return int(fresh[0])
 
     def to_indices(
         self, values: NDArray[Any], *, where: str, unlisted_is_ignored: bool = False

@@ -21,6 +21,7 @@ from semidavil_core.commands.predict import predict
 from semidavil_core.commands.prepare import prepare
 from semidavil_core.commands.pretrain import pretrain
 from semidavil_core.commands.running import BAD_INPUT, INTERRUPTED, exit_code_of
+from semidavil_core.commands.suggest import suggest
 from semidavil_core.commands.zero_shot import zero_shot
 
 COMMANDS: Final[dict[str, Callable[..., int]]] = {
@@ -31,6 +32,7 @@ COMMANDS: Final[dict[str, Callable[..., int]]] = {
     "adapt": adapt,
     "predict": predict,
     "evaluate": evaluate,
+    "suggest": suggest,
 }
 
 app = typer.Typer(

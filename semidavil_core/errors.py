@@ -35,6 +35,14 @@ class InvalidBundle(InvalidInput):
     """A bundle is damaged, of a newer schema, or does not fit what it is used with."""
 
 
+class InvalidProject(InvalidInput):
+    """A project folder is damaged, of a newer schema, or no project at all."""
+
+
+class ProjectInUse(InvalidInput):
+    """A project is open in another window or another napari."""
+
+
 class InvalidSettings(InvalidInput):
     """A setting lies outside its documented range."""
 

@@ -7,7 +7,7 @@ a test reads them. Arrays never travel inside an event's JSON: array fields are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -102,7 +102,7 @@ class StepFinished(Event):
     step: int
     """Steps of this round so far, from 1."""
     seconds: float
-    """Seconds since the round's first step began, pauses not counted."""
+    """Seconds since the round or preparation began, pauses not counted."""
     fraction: float
     """How much of the budget is used, 0 to 1."""
     loss: float
@@ -125,6 +125,93 @@ class PreviewReady(Event):
     """(H, W), 0 to 1: the probability of the predicted class."""
     pseudo_labels: NDArray[np.uint8] | None = field(default=None, repr=False)
     """(H, W) class indices, 255 where the teacher is not trusted; None outside a round."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A place where one more stroke pays."""
+
+    image: str
+    """The image's name."""
+    y: float
+    """Row of the centre, in pixels of the image."""
+    x: float
+    """Column of the centre."""
+    radius: float
+    """How far the place reaches, in pixels."""
+    score: float
+    """Higher pays more; about 1 where two classes are equally likely and fill half of the place each, more where more classes do."""
+    class_index: int
+    """The likely class."""
+    class_name: str
+    """Its name."""
+    reason: str
+    """Why, in words that follow "The model is"."""
+
+
+@dataclass(frozen=True)
+class SuggestionsReady(Event):
+    """Where to paint next."""
+
+    suggestions: tuple[Suggestion, ...]
+    """Best first."""
+
+    def __post_init__(self) -> None:
+        told: Any = self.suggestions  # mappings, if they come from JSON
+        read = tuple(s if isinstance(s, Suggestion) else Suggestion(**s) for s in told)
+        object.__setattr__(self, "suggestions", read)
+
+    def to_json(self) -> dict[str, Any]:
+        """The event as a JSON object."""
+        return {"event": self.kind, "suggestions": [asdict(s) for s in self.suggestions]}
+
+
+@dataclass(frozen=True)
+class HeldOutMeasured(Event):
+    """How the model does on the strokes that the running round does not see."""
+
+    step: int
+    """Steps of this round so far; 0 before the first."""
+    seconds: float
+    """Seconds since the round began, pauses not counted."""
+    accuracy: float
+    """Mean over the classes of the share of held-out pixels that are right, 0 to 1; images that were not looked at again count with
+    their last figure."""
+
+
+@dataclass(frozen=True)
+class ModelChanged(Event):
+    """Another model was loaded or prepared: rounds count from 1 again."""
+
+
+@dataclass(frozen=True)
+class RoundRestored(Event):
+    """The model is again the one that a round left."""
+
+    round: int
+    """Number of the round; 0 is the state before the first."""
+
+
+@dataclass(frozen=True)
+class VlmFound(Event):
+    """Whether a vision-language model can be loaded without fetching anything."""
+
+    vlm: str
+    """Its name, as asked."""
+    here: bool
+    problem: str = ""
+    """What else is missing, in one sentence; empty for nothing."""
+
+
+@dataclass(frozen=True)
+class DevicesFound(Event):
+    """What can compute on the engine's machine."""
+
+    devices: tuple[str, ...]
+    """``cpu``, and ``cuda`` or ``mps`` where there is one; the one that ``auto`` takes first."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "devices", tuple(self.devices))
 
 
 @dataclass(frozen=True)
@@ -156,7 +243,10 @@ class RoundFinished(Event):
     seconds: float
     """Seconds of training, pauses not counted."""
     scores: Mapping[str, float] = field(default_factory=dict)
-    """Figures measured on held-out strokes, e.g. ``held_out_accuracy`` before and after."""
+    """Figures of the round, 0 to 1. ``stroke_accuracy_before`` and ``_after``: on the strokes of up to 16 images, class mean. Where
+    strokes were held out: ``held_out_accuracy_before`` and ``_after`` (class mean), ``class/<name>`` (after, of each class with held-out
+    strokes), ``held_out_margin``, ``held_out_worse`` (1 if it fell by more than the margin) and ``held_out_strokes`` (their number,
+    0 if there were too few)."""
 
 
 @dataclass(frozen=True)

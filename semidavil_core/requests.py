@@ -42,6 +42,7 @@ class CommandRequest:
         self._require_positive("budget", "seconds")
         self._require_positive("steps", "steps")
         self._require_positive("rounds", "rounds")
+        self._require_positive("count", "places")
         if self.device not in DEVICES:
             raise InvalidSettings(
                 f"The device {self.device!r} is not known; allowed are {', '.join(DEVICES)}."
@@ -265,6 +266,27 @@ class EvaluateRequest(CommandRequest):
     """Folder of label maps with the images' names."""
     json: Path | None = None
     """File for the scores."""
+    settings: Path | None = None
+    """JSON file with further settings."""
+    channels: str | None = None
+    """Channels shown as red, green, blue, e.g. ``1,0,2``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuggestRequest(CommandRequest):
+    """Tell where to paint next."""
+
+    command: ClassVar[str] = "suggest"
+    model: Path
+    """Bundle to use."""
+    images: Path
+    """Folder of images."""
+    scribbles: Path | None = None
+    """Folder of label maps with the images' names; painted places are left out."""
+    json: Path | None = None
+    """File for the places."""
+    count: int = 8
+    """How many places."""
     settings: Path | None = None
     """JSON file with further settings."""
     channels: str | None = None

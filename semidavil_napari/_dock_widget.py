@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import napari
 from napari.utils.notifications import show_error
@@ -14,19 +16,39 @@ from qtpy.QtWidgets import QApplication, QFrame, QGroupBox, QScrollArea, QVBoxLa
 from semidavil_core.classes import ClassSet
 from semidavil_core.engine.client import EngineClient
 from semidavil_core.errors import SemiDavilError
-from semidavil_core.events import Event, Notice, PreviewReady, RoundFinished
+from semidavil_core.events import Event, Notice, PreviewReady, RoundFinished, RoundRestored
 from semidavil_core.samples import sample_folder
 from semidavil_core.settings import Budget
-from semidavil_napari._jobs import EngineJobs, close_with
-from semidavil_napari._layers import LayerBook, describe
+from semidavil_napari._accept import accept_under_cursor
+from semidavil_napari._activity import Activity
+from semidavil_napari._aside import Aside
+from semidavil_napari._desk import Desk
+from semidavil_napari._guidance import GuidanceController
+from semidavil_napari._history import HistoryController
+from semidavil_napari._hover import Hover
+from semidavil_napari._images import TargetImages
+from semidavil_napari._jobs import EngineJobs, Job, close_with
+from semidavil_napari._layers import LayerBook
+from semidavil_napari._manners import Manners
+from semidavil_napari._paint_next import PaintNext
 from semidavil_napari._panels.adapt import AdaptPanel
-from semidavil_napari._panels.classes import ClassesPanel
+from semidavil_napari._panels.classes import ClassesPanel, class_scores
 from semidavil_napari._panels.export import ExportPanel
 from semidavil_napari._panels.guidance import GuidancePanel
+from semidavil_napari._panels.help import HelpPanel
 from semidavil_napari._panels.images import ImagesPanel
+from semidavil_napari._panels.paint_next import PaintNextPanel
+from semidavil_napari._panels.project import ProjectPanel
+from semidavil_napari._panels.rounds import RoundsPanel
 from semidavil_napari._panels.source import SourcePanel
+from semidavil_napari._project import ProjectKeeper
+from semidavil_napari._project_layers import ProjectLayers
+from semidavil_napari._project_rounds import ProjectRounds
 from semidavil_napari._rounds import EngineMemory, RoundPlan, iter_greeting, iter_round, iter_save
 from semidavil_napari._session import Session, Status
+from semidavil_napari._settings import read_settings
+from semidavil_napari._source_layers import SourceLayers
+from semidavil_napari._zero_shot import ZeroShotPreview
 
 _STROKES_SETTLE_MS = 250
 _FEWEST_PAINTED_CLASSES = 2
@@ -46,29 +68,68 @@ class AdaptWidget(QWidget):
     def __init__(self, napari_viewer: napari.Viewer, engine_command: Sequence[str] | None = None) -> None:
         super().__init__()
         self.setObjectName("semidavil_dock")
-        self.prepare_budget = Budget(seconds=60)
         self._session = Session()
         self._painted: list[int] = []
+        self._origin: object = None
         # children
-        self._images, self._source, self._classes = ImagesPanel(), SourcePanel(), ClassesPanel()
+        self._aside = Aside(parent=self)
+        self._images, self._source, self._classes = ImagesPanel(), SourcePanel(), ClassesPanel(self._aside)
         self._guidance, self._adapt, self._export = GuidancePanel(), AdaptPanel(), ExportPanel()
+        self._next_panel, self._help = PaintNextPanel(), HelpPanel()
+        self._preferences = read_settings()
+        self._guidance.setValue(replace(self._guidance.value(), device=self._preferences.device))
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(_STROKES_SETTLE_MS)
-        self._jobs = EngineJobs(engine_command, parent=self)
-        self._book = LayerBook(napari_viewer, self._on_layers, self._settle.start)
+        self._jobs = EngineJobs(engine_command or self._preferences.engine_command, parent=self)
+        self._book = LayerBook(napari_viewer, self._on_layers, self._settle.start, self._aside)
+        self._targets = TargetImages(napari_viewer, self._book, self._images, self._aside, show_error)
+        self._source_layers = SourceLayers(self._book, self._source, self._classes.value, self._aside)
+        self._hover = Hover(napari_viewer, self._book)
+        self._next = PaintNext(
+            napari_viewer, self._book, self._jobs, self._next_panel, self._classes.value, parent=self
+        )
+        self._viewer = napari_viewer
+        self._manners = Manners(napari_viewer, self, self._help, self._preferences)
+        self._rounds, self._activity = RoundsPanel(), Activity(parent=self)
+        self._history = HistoryController(
+            napari_viewer,
+            self._book,
+            self._jobs,
+            self._rounds,
+            self._adapt.plot,
+            self._images.value,
+            self._run,
+        )
+        self._project_panel = ProjectPanel()
+        self._project = ProjectKeeper(
+            self._project_panel,
+            ProjectLayers(napari_viewer, self._book),
+            self._book,
+            Desk(self._images, self._source, self._classes, self._guidance, self._adapt),
+            ProjectRounds(self._jobs, self._history, parent=self),
+            self._preferences.autosave_seconds,
+            parent=self,
+        )
         self._lay_out()
         self._connect()
+        self._zero_shot = ZeroShotPreview(
+            self._book, self._jobs, self._classes, self._guidance, self._images.value, parent=self
+        )
+        self._guide = GuidanceController(self._guidance, self._jobs, self._run, parent=self)
         self._on_layers()
 
     def _lay_out(self) -> None:
         sections = QWidget()
         column = QVBoxLayout(sections)
         column.setContentsMargins(2, 2, 2, 2)
+        column.addWidget(self._project_panel)
         column.addWidget(_section("1  Images to adapt to", self._images))
         column.addWidget(_section("2  Start from", self._source))
         column.addWidget(_section("3  Classes", self._classes))
         column.addWidget(_section("4  Guidance", self._guidance))
+        column.addWidget(_section("Rounds", self._rounds))
+        column.addWidget(_section("Export", self._export))
         column.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -77,9 +138,10 @@ class AdaptWidget(QWidget):
         scroll.setWidget(sections)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self._help)
         layout.addWidget(scroll, 1)
         layout.addWidget(_section("5  Adapt", self._adapt))
-        layout.addWidget(_section("6  Export", self._export))
+        layout.addWidget(_section("6  Paint next", self._next_panel))
         self.setMinimumWidth(310)
 
     def _connect(self) -> None:
@@ -94,33 +156,87 @@ class AdaptWidget(QWidget):
         self._adapt.resume.connect(self._jobs.resume)
         self._adapt.stop.connect(self._on_stop)
         self._export.save_wanted.connect(self._on_save)
+        self._settle.timeout.connect(self._targets.check)
         self._settle.timeout.connect(self._on_strokes)
+        self._settle.timeout.connect(self._next.on_strokes)
+        self._settle.timeout.connect(self._project.on_strokes)
+        self._images.changed.connect(self._manners.refresh)
         self._jobs.happened.connect(self._on_event)
         self._jobs.failed.connect(self._on_failed)
         self._jobs.ended.connect(lambda: self._show(self._session.ended()))
+        close_with(self._project, self.destroyed, QApplication.instance().aboutToQuit)
         close_with(self._jobs, self.destroyed, QApplication.instance().aboutToQuit)
-        self.destroyed.connect(self._book.disconnect)
+        close_with(self._aside, self.destroyed, QApplication.instance().aboutToQuit)
+        for undone in (
+            self._targets.release,
+            self._source_layers.release,
+            self._hover.release,
+            self._book.disconnect,
+            self._history.disconnect,
+            self._activity.close,
+        ):
+            self.destroyed.connect(undone)
+
+    @property
+    def prepare_budget(self) -> Budget:
+        """How long a first model learns from a labelled source."""
+        return self._source.prepare_budget
+
+    @prepare_budget.setter
+    def prepare_budget(self, budget: Budget) -> None:
+        self._source.set_prepare_budget(budget)
+
+    def showEvent(self, event: Any) -> None:
+        """From now on the main window tells when it is asked to close."""
+        super().showEvent(event)
+        self._project.guard(self.window())
+
+    # what keys and commands ask
+
+    def open_project(self, folder: Path) -> None:
+        """Open a project folder."""
+        self._project.open(folder)
+
+    def start_from(self, bundle: Path) -> None:
+        """Start from a bundle."""
+        self._source.setValue(bundle)
+
+    def go_to_suggestion(self, step: int = 1) -> None:
+        """Fly to the next place where a stroke helps (1), or to the one before (-1)."""
+        self._next.go(step)
+
+    def accept_pseudo_label(self) -> None:
+        """Paint the pseudo-label under the cursor into the scribbles."""
+        self._viewer.status = accept_under_cursor(self._viewer, self._book, self._images.value())
+
+    def choose_class(self, place: int) -> None:
+        """Make the brush paint the class at `place` of the list, from 0."""
+        classes = self._classes.value()
+        if classes is not None and place < len(classes):
+            self._book.select_class(self._images.value(), place)
+        else:
+            self._viewer.status = f"There is no class {place + 1} yet."
 
     # what the panels tell
 
     def _on_layers(self) -> None:
-        self._images.setChoices(self._book.targets())
+        self._targets.on_layers()
+        self._source_layers.on_layers()
 
     def _on_images(self) -> None:
         keys = self._images.value()
         for folder in filter(None, map(self._book.sample_of, keys)):
             if self._source.value() is None:
                 self._source.setValue(sample_folder(Path(folder).name) / "source")
-        images = [image for key in keys if (image := self._book.image(key)) is not None]
-        missing = [key for key in keys if self._book.scribbles(key) is None]
-        hint = "\n".join(f"{i.name}: {describe(i)}" for i in images)
-        self._images.setHint(hint or "No image is chosen yet.", missing_scribbles=bool(missing))
+        self._targets.refresh()
         self._on_strokes()
 
     def _on_source(self) -> None:
         source = self._source.value()
-        if source is not None and self._source.validation_error() is None:
+        if source is not None and self._source.validation_error() is None and source.origin != self._origin:
+            self._origin = source.origin
             self._classes.setValue(source.classes)
+        self._guidance.setBundle(source is not None and not source.learns)
         self._show()
 
     def _on_classes(self) -> None:
@@ -137,35 +253,41 @@ class AdaptWidget(QWidget):
 
     def _on_scribbles_wanted(self) -> None:
         classes = self._classes.value() or ClassSet.from_names(["class 1", "class 2"])
-        for key in self._images.value():
-            self._book.add_scribbles(key, classes)
+        self._targets.add_scribbles(classes)
         self._on_images()
 
     # jobs
 
     def _on_adapt(self) -> None:
         plan = self._plan()
-        if plan is None or self._session.status.busy:
-            return
-        self._show(self._session.begin())
-        self._jobs.start(partial(_round_job, plan))
+        if plan is not None:
+            job = self._history.recorded(partial(_round_job, plan), plan.classes)
+            self._run("Starting the engine …", job)
 
     def _on_stop(self) -> None:
         self._show(self._session.stop_requested())
         self._jobs.stop()
 
     def _on_save(self, folder: Path) -> None:
-        if self._session.status.busy:
-            return
-        self._show(self._session.begin("Saving the bundle …"))
-        self._jobs.start(partial(_save_job, folder))
+        self._run("Saving the bundle …", partial(_save_job, folder))
+
+    def _run(self, sentence: str, job: Job) -> None:
+        """Start a job that a person asked for, unless one runs."""
+        if not self._session.status.busy:
+            self._show(self._session.begin(sentence))
+            self._jobs.start(job)
 
     def _on_event(self, event: Event) -> None:
-        classes = self._classes.value()
+        if self._jobs.quiet is not None:
+            return  # whoever asked quietly takes the answer
+        classes = self._jobs.classes or self._classes.value()
         if isinstance(event, PreviewReady) and classes is not None:
             self._book.show(event, classes)
         if isinstance(event, RoundFinished) and event.round > 0:
             self._export.setReady(True)
+        if isinstance(event, RoundFinished | RoundRestored):
+            standing = self._history.rounds.current
+            self._classes.setScores(class_scores(standing.scores if standing is not None else {}))
         self._show(self._session.happened(event))
 
     def _on_failed(self, sentence: str) -> None:
@@ -180,7 +302,14 @@ class AdaptWidget(QWidget):
             return None
         guidance, images = self._guidance.value(), self._book.plan(keys, classes)
         return RoundPlan(
-            source, classes, images, self._adapt.value(), self.prepare_budget, guidance.vlm, guidance.device
+            source,
+            classes,
+            images,
+            self._adapt.value(),
+            self._source.prepare_budget,
+            guidance.vlm,
+            guidance.device,
+            keep_in=self._project.next_bundle,
         )
 
     def _missing(self) -> str | None:
@@ -197,6 +326,8 @@ class AdaptWidget(QWidget):
     def _show(self, status: Status | None = None) -> None:
         status = status or self._session.status
         self._adapt.show_status(status, None if status.busy else self._missing())
+        self._history.show_status(status)
+        self._activity.show_status(status)
 
 
 def _round_job(

@@ -1,26 +1,32 @@
-"""The only threading file: one background thread per job, one engine process per window.
+"""The threads of the engine: one background thread per job, one engine process per window (short work beside it: ``_aside``).
 
 What must hold here, and why:
 
-- ``RuntimeError`` never leaves the generator: the worker would swallow it and neither ``errored`` nor ``finished`` would come.
+- No error leaves the generator; what goes wrong is its return value. A ``RuntimeError`` would be swallowed by the worker without any
+  signal, and with PySide6 napari 0.9.2 itself stumbles over ``errored``.
 - ``worker.quit()`` is what napari calls when it closes, and napari then waits for the thread without limit. So quitting ends the
   engine, which frees a thread that waits for its next event.
 - Stop and Pause go to the engine at once and never wait for the thread.
+- A job is either loud (a person pressed a button for it and watches it) or quiet (the window asked by itself, for instance for
+  a first map of a new class). Quiet jobs wait for their turn, make way for loud ones, and tell of their end by signals of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, Signal
 
+from semidavil_core.classes import ClassSet
 from semidavil_core.engine.client import EngineClient
-from semidavil_core.errors import EngineFailed, SemiDavilError
+from semidavil_core.errors import SemiDavilError
 from semidavil_core.events import Event
+from semidavil_napari._aside import Aside
 from semidavil_napari._rounds import EngineMemory
 
 Job = Callable[[EngineClient, EngineMemory, Callable[[], int]], Iterator[Event]]
@@ -36,6 +42,21 @@ class _EngineWorker(GeneratorWorker):
         """Ask the worker to end; called by napari when it closes."""
         super().quit()
         self.on_quit()
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A job and how it was asked for: `key` is None for a loud one."""
+
+    job: Job
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """How a job ended badly."""
+
+    sentence: str
 
 
 class _Named(partial[Iterator[Event]]):
@@ -55,11 +76,15 @@ class EngineJobs(QObject):
     """
 
     happened = Signal(object)
-    """An :class:`~semidavil_core.events.Event` of the running job."""
+    """An :class:`~semidavil_core.events.Event` of the running job; :attr:`quiet` tells whether it is a quiet one."""
     failed = Signal(str)
-    """The job is over with this sentence; the next job gets a fresh engine if this one is gone."""
+    """The loud job is over with this sentence; the next job gets a fresh engine if this one is gone."""
     ended = Signal()
-    """The job is over and went well."""
+    """The loud job is over and went well."""
+    quiet_failed = Signal(str, str)
+    """The quiet job of this key is over with this sentence."""
+    quiet_ended = Signal(str)
+    """The quiet job of this key is over and went well, or made way for a loud one."""
 
     def __init__(self, command: Sequence[str] | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -67,6 +92,10 @@ class EngineJobs(QObject):
         self._client: EngineClient | None = None
         self._memory = EngineMemory()
         self._worker: _EngineWorker | None = None
+        self._task: _Task | None = None
+        self._loud: _Task | None = None
+        self._waiting: dict[str, _Task] = {}
+        self._begun = self._finished = 0
         self._stops = 0
         self._closing = False
 
@@ -80,23 +109,71 @@ class EngineJobs(QObject):
         """Process id of the engine; None if there is none."""
         return self._client.pid if self._client is not None and self._client.alive else None
 
+    @property
+    def quiet(self) -> str | None:
+        """Key of the quiet job that runs; None while a loud one or nothing runs."""
+        return None if self._task is None else self._task.key
+
+    @property
+    def classes(self) -> ClassSet | None:
+        """The classes that the engine's model predicts, in their order; None while it has no model."""
+        return self._memory.classes
+
     def start(self, job: Job) -> None:
-        """Run `job` in a background thread; one at a time."""
+        """Run a loud job in a background thread, before all quiet ones; ignored while another loud one runs or waits.
+
+        A quiet job that runs is asked to end, and `job` begins when it has.
+        """
+        if self._closing or self._loud is not None or (self.running and self.quiet is None):
+            return
+        self._loud = _Task(job)
+        if self.running:
+            self._ask_to_stop()
+        self._start_next()
+
+    def start_when_idle(self, key: str, job: Job) -> None:
+        """Run a quiet job when nothing else runs; a waiting one of the same `key` is replaced."""
+        if not self._closing:
+            self._waiting.pop(key, None)
+            self._waiting[key] = _Task(job, key)
+            self._start_next()
+
+    def forget(self, key: str) -> None:
+        """Drop the quiet job of `key` if it still waits."""
+        self._waiting.pop(key, None)
+
+    def _start_next(self) -> None:
+        """Begin what waits, a loud job first, if nothing runs."""
         if self.running or self._closing:
             return
+        if self._loud is not None:
+            task, self._loud = self._loud, None
+            self._begin(task)
+        elif self._waiting:
+            self._begin(self._waiting.pop(next(iter(self._waiting))))
+
+    def _begin(self, task: _Task) -> None:
         self._stops = 0
-        work = _Named(self._run, job)
+        work = _Named(self._run, task.job)
         worker = create_worker(work, _start_thread=False, _worker_class=_EngineWorker, _ignore_errors=True)
         worker.on_quit = self._abandon
         worker.yielded.connect(self._on_yielded)
-        worker.errored.connect(self._on_errored)
         worker.returned.connect(self._on_returned)
         worker.aborted.connect(self._on_returned)
-        self._worker = worker
+        worker.finished.connect(self._on_finished)
+        self._worker, self._task = worker, task
+        self._begun += 1
         worker.start()
 
     def stop(self) -> None:
-        """Ask the job to end at its next step."""
+        """Ask the loud job to end at its next step; one that still waits is dropped."""
+        if self._loud is not None:
+            self._loud = None
+            self.ended.emit()
+        elif self.quiet is None:
+            self._ask_to_stop()
+
+    def _ask_to_stop(self) -> None:
         self._stops += 1
         if self._client is not None:
             self._client.stop()
@@ -114,21 +191,22 @@ class EngineJobs(QObject):
     def close(self) -> None:
         """End everything now: the window goes away."""
         self._closing = True
+        self._loud = None
+        self._waiting.clear()
         if self._worker is not None:
             self._worker.quit()
         if self._client is not None:
             self._client.close(timeout=0.5)
 
-    def _run(self, job: Job) -> Iterator[Event]:
-        """Background thread: the engine's events, in errors that reach the window."""
+    def _run(self, job: Job) -> Generator[Event, None, _Failure | None]:
+        """Background thread: the engine's events; what goes wrong is returned, so that it reaches the window."""
         try:
             yield from job(self._engine(), self._memory, lambda: self._stops)
-        except SemiDavilError:
-            raise
+        except SemiDavilError as error:
+            return _Failure(str(error))
         except (RuntimeError, MemoryError, OSError, ValueError, TypeError, KeyError) as error:
-            raise EngineFailed(
-                f"The job met an unexpected {type(error).__name__} ({error}); try again."
-            ) from error
+            return _Failure(f"The job met an unexpected {type(error).__name__} ({error}); try again.")
+        return None
 
     def _engine(self) -> EngineClient:
         """The engine that runs, or a fresh one that knows nothing."""
@@ -149,18 +227,34 @@ class EngineJobs(QObject):
         if not self._closing:
             self.happened.emit(event)
 
-    def _on_errored(self, error: Exception) -> None:
-        self._worker = None
-        if not self._closing:
-            self.failed.emit(str(error))
+    def _on_finished(self) -> None:
+        """A thread is over; a worker that was told to quit, by napari's list of tasks, gives no other sign."""
+        self._finished += 1
+        if self._worker is not None and self._finished == self._begun:
+            self._on_returned(_Failure("The job was cancelled; the engine starts afresh with the next one."))
 
-    def _on_returned(self, _: object = None) -> None:
-        self._worker = None
-        if not self._closing:
+    def _on_returned(self, result: object = None) -> None:
+        key = self._end_task()
+        if self._closing:
+            return
+        if isinstance(result, _Failure):
+            if key is None:
+                self.failed.emit(result.sentence)
+            else:
+                self.quiet_failed.emit(key, result.sentence)
+        elif key is None:
             self.ended.emit()
+        else:
+            self.quiet_ended.emit(key)
+        self._start_next()
+
+    def _end_task(self) -> str | None:
+        key = self.quiet
+        self._worker = self._task = None
+        return key
 
 
-def close_with(jobs: EngineJobs, *signals: Any) -> None:
+def close_with(jobs: EngineJobs | Aside, *signals: Any) -> None:
     """End `jobs` when one of `signals` comes, also if the widget that owns it is already gone on the C++ side."""
 
     def close(*_: object) -> None:

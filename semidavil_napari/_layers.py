@@ -1,384 +1,319 @@
-"""The only file that touches ``viewer.layers``: finds images and strokes, and draws results into layers of our own.
+"""The layers of one viewer as the window sees them: images and strokes in, results out.
 
-In a Labels layer 0 is "unlabelled" and class ``k`` is ``k + 1``; towards the engine class ``k`` is ``k`` and 255 is "unlabelled".
-Every layer that takes part carries ``metadata["semidavil"]``: its ``role`` and the ``image`` it belongs to, a key that survives renaming.
+Only this file and those it composes (``_layer_index``, ``_scribble_layers``, ``_result_layers``) touch ``viewer.layers``. In a Labels
+layer 0 is "unlabelled" and each class has its value; towards the engine class ``k`` is ``k`` and 255 is "unlabelled".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
 from numpy.typing import NDArray
 
-from semidavil_core.classes import IGNORE_INDEX, ClassSet
+from semidavil_core.classes import ClassSet
 from semidavil_core.events import PreviewReady
-from semidavil_napari._colours import class_colormap
+from semidavil_napari._aside import Run, run_now
+from semidavil_napari._image_axes import Axis, Chosen, ImageAxes, axes_of, tell_axis, tell_channels
+from semidavil_napari._image_folder import FolderLayer
+from semidavil_napari._layer_index import LayerIndex
+from semidavil_napari._layer_tags import (
+    RESULTS,
+    Role,
+    image_of,
+    remember_values,
+    role_of,
+    tag_of,
+    values_of,
+    write,
+)
+from semidavil_napari._layer_watch import LayerWatch, Listeners
+from semidavil_napari._paint_values import PaintValues
+from semidavil_napari._placement import follow, put_channels_first
+from semidavil_napari._places import Place as Place
+from semidavil_napari._places import place_named, plan_images, shown_index
+from semidavil_napari._result_layers import ResultLayers, paint_classes
 from semidavil_napari._rounds import PlanImage
+from semidavil_napari._scribble_layers import BRUSH_SIZE, ScribbleLayers
+from semidavil_napari._strokes import Strokes
 
-_GREY_OR_RGB: Final = (1, 3)
-_BRUSH_SIZE: Final = 4
-
-
-class Role(StrEnum):
-    """What a layer is to us."""
-
-    TARGET = "target"
-    SCRIBBLES = "scribbles"
-    PREDICTION = "prediction"
-    PSEUDO_LABELS = "pseudo_labels"
-    CONFIDENCE = "confidence"
-
-
-RESULTS: Final = (Role.CONFIDENCE, Role.PSEUDO_LABELS, Role.PREDICTION)
-_TITLES: Final = {
-    Role.PREDICTION: "prediction",
-    Role.PSEUDO_LABELS: "pseudo-labels",
-    Role.CONFIDENCE: "confidence",
-}
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where one image of a round lies: a layer's key and the index of its leading axes."""
-
-    key: str
-    index: tuple[int, ...]
-
-    @property
-    def name(self) -> str:
-        """Name of the image towards the engine."""
-        return "/".join([self.key, *(f"{i:04d}" for i in self.index)])
+_OURS: Final = (*RESULTS, Role.SUGGESTIONS)
+_DRAWN_IN_CLASSES: Final = (Role.SCRIBBLES, Role.PREDICTION, Role.PSEUDO_LABELS)
 
 
 class LayerBook:
-    """The layers of one viewer, as the window sees them.
+    """The layers of one viewer.
 
     Parameters
     ----------
     viewer
         The napari viewer.
     on_layers
-        Called when image layers come, go or change their names.
+        Called when image layers come, go, or change their name, data or axes.
     on_strokes
         Called when strokes may have changed.
+    run
+        Runs work in the background; by default on the spot.
     """
 
-    def __init__(self, viewer: Any, on_layers: Callable[[], None], on_strokes: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        viewer: Any,
+        on_layers: Callable[[], None],
+        on_strokes: Callable[[], None],
+        run: Run = run_now,
+    ) -> None:
         self._viewer = viewer
-        self._on_layers_callback = on_layers
-        self._on_strokes_callback = on_strokes
-        self._places: dict[str, Place] = {}
-        viewer.layers.events.inserted.connect(self._on_inserted)
-        viewer.layers.events.removed.connect(self._on_removed)
+        self._on_layers, self._on_strokes = on_layers, on_strokes
+        self._index = LayerIndex(viewer)
+        self.paint = PaintValues()
+        """Which label value stands for which class."""
+        self._results = ResultLayers(viewer, self._index.find, self.paint)
+        self._scribbles = ScribbleLayers(viewer, self._index, self.paint, self._on_strokes, run)
+        self._classes = ClassSet.from_names(["class 1", "class 2"])
         for layer in viewer.layers:
-            self._watch(layer)
+            self.paint.learn(values_of(layer))
+        self._watch = LayerWatch(
+            viewer,
+            Listeners(self._on_arrived, self._on_gone, self._on_changed, self._on_moved, self._on_shown),
+        )
 
     def disconnect(self) -> None:
         """Stop listening to the viewer."""
-        self._viewer.layers.events.inserted.disconnect(self._on_inserted)
-        self._viewer.layers.events.removed.disconnect(self._on_removed)
-        for layer in self._viewer.layers:
-            self._unwatch(layer)
+        self._watch.close()
+        self._scribbles.disconnect()
 
-    # images and strokes in
+    # images
 
     def targets(self) -> dict[str, str]:
         """Image layers that may be adapted to, key to present name."""
-        images = (la for la in self._viewer.layers if isinstance(la, Image) and _role(la) not in RESULTS)
-        return {self._key(layer): layer.name for layer in images}
+        return {str(image_of(layer)): layer.name for layer in self._index.images()}
 
     def image(self, key: str) -> Image | None:
         """The image layer of a key."""
-        found = (la for la in self._viewer.layers if isinstance(la, Image) and _role(la) not in RESULTS)
-        return next((la for la in found if _tag(la).get("image") == key), None)
+        return self._index.image(key)
 
-    def scribbles(self, key: str) -> Labels | None:
-        """The Labels layer that holds the strokes of an image; adopts a fitting one that a person made."""
-        labels = [la for la in self._viewer.layers if isinstance(la, Labels)]
-        ours = next(
-            (la for la in labels if _role(la) == Role.SCRIBBLES and _tag(la).get("image") == key), None
-        )
+    def axes(self, key: str) -> ImageAxes | None:
+        """What the axes of an image layer are; None if it is gone."""
         image = self.image(key)
-        if ours is not None or image is None:
-            return ours
-        foreign = [la for la in labels if _role(la) is None and la.data.shape == _shape(image)]
-        if len(foreign) == 1:
-            _tag_as(foreign[0], Role.SCRIBBLES, key)
-            return foreign[0]
-        return None
+        return None if image is None else axes_of(image)
 
-    def add_scribbles(self, key: str, classes: ClassSet) -> None:
-        """Give an image an empty scribbles layer, ready to paint."""
+    def tell_axis(self, keys: Sequence[str], position: int, meaning: Axis) -> None:
+        """Write down what a leading axis of some image layers counts."""
+        for image in filter(None, map(self.image, keys)):
+            tell_axis(image, position, meaning)
+            self._scribbles.drop_unused(str(image_of(image)))
+        self._on_layers()
+
+    def tell_channels(self, keys: Sequence[str], chosen: Chosen) -> None:
+        """Write down which channels of some image layers become red, green and blue."""
+        for image in filter(None, map(self.image, keys)):
+            tell_channels(image, chosen)
+        self._on_layers()
+
+    def put_channels_first(self, keys: Sequence[str]) -> None:
+        """Reorder the axes of image layers so that strokes lie on all their channels."""
+        for image in filter(None, map(self.image, keys)):
+            axes = axes_of(image)
+            if (axis := axes.misplaced) is not None:
+                write(image, axes=axes.told_with_first(axis))
+                put_channels_first(image, axis)
+                self._scribbles.drop_unused(str(image_of(image)))
+        self._on_layers()
+
+    def shown(self, key: str) -> tuple[int, ...]:
+        """Which image of a stack the viewer shows."""
         image = self.image(key)
-        if image is None or self.scribbles(key) is not None:
-            return
-        several = len(self.targets()) > 1
-        layer = Labels(
-            np.zeros(_shape(image), np.uint8),
-            name=f"scribbles: {image.name}" if several else "scribbles",
-            colormap=class_colormap(classes),
-            opacity=1.0,
-            **_placement(image),
-        )
-        _tag_as(layer, Role.SCRIBBLES, key)
-        self._viewer.add_layer(layer)
-        layer.brush_size = _BRUSH_SIZE
-        layer.mode = "paint"
-
-    def painted(self, keys: tuple[str, ...], classes: ClassSet) -> list[int]:
-        """Painted pixels of each class, over all `keys`."""
-        counts = np.zeros(256, np.int64)
-        for layer in filter(None, map(self.scribbles, keys)):
-            values = np.asarray(layer.data)
-            counts += np.bincount(values[(values > 0) & (values < 256)].ravel(), minlength=256)
-        return [int(n) for n in counts[1 : len(classes) + 1]]
-
-    def plan(self, keys: tuple[str, ...], classes: ClassSet) -> tuple[PlanImage, ...]:
-        """All images of the chosen layers with copies of their strokes as they are now."""
-        return tuple(image for key in keys for image in self._plan_layer(key, classes))
-
-    def _plan_layer(self, key: str, classes: ClassSet) -> Iterator[PlanImage]:
-        image, strokes = self.image(key), self.scribbles(key)
         if image is None:
-            return
-        for index in self._indices(image):
-            place = Place(key, tuple(index))
-            self._places[place.name] = place
-            labels = (
-                None if strokes is None else _to_indices(np.asarray(strokes.data[place.index]), len(classes))
-            )
-            yield PlanImage(place.name, _reader(image, place.index), labels, _channels(image))
-
-    def _indices(self, image: Image) -> list[tuple[int, ...]]:
-        """All images of a stack, from the one that is shown."""
-        leading = _leading(image)
-        indices = [tuple(index) for index in np.ndindex(*leading)]
-        shown = tuple(self._viewer.dims.current_step[-2 - len(leading) : -2])
-        first = indices.index(shown) if shown in indices else 0
-        return indices[first:] + indices[:first]
-
-    def _key(self, layer: Layer) -> str:
-        """The layer's key; its first name, made unique."""
-        tag = _tag(layer)
-        if "image" not in tag:
-            taken = {_tag(la).get("image") for la in self._viewer.layers}
-            names = (layer.name, *(f"{layer.name} ({n})" for n in range(2, 10**6)))
-            _tag_as(layer, Role.TARGET, next(n for n in names if n not in taken))
-        return str(_tag(layer)["image"])
-
-    # results out
-
-    def show(self, event: PreviewReady, classes: ClassSet) -> None:
-        """Draw one image's results in place; a layer that is missing comes back."""
-        place = self._places.get(event.image)
-        image = self.image(place.key) if place is not None else None
-        if place is None or image is None or event.prediction.shape != _shape(image)[-2:]:
-            return
-        self._draw(Role.PREDICTION, image, place, _to_layer(event.prediction), classes)
-        self._draw(Role.CONFIDENCE, image, place, event.confidence, classes)
-        if event.pseudo_labels is not None:
-            self._draw(Role.PSEUDO_LABELS, image, place, _to_layer(event.pseudo_labels), classes)
-
-    def _draw(self, role: Role, image: Image, place: Place, plane: NDArray[Any], classes: ClassSet) -> None:
-        layer = self._result(role, place.key)
-        if layer is None or layer.data.shape != _shape(image):
-            if layer is not None:
-                self._viewer.layers.remove(layer)
-            layer = self._add_result(role, image, place.key, classes)
-        layer.data[place.index] = plane
-        layer.refresh(extent=False)
-
-    def _result(self, role: Role, key: str) -> Any:
-        found = (la for la in self._viewer.layers if _role(la) == role and _tag(la).get("image") == key)
-        return next(found, None)
-
-    def _add_result(self, role: Role, image: Image, key: str, classes: ClassSet) -> Any:
-        """Insert an empty result layer under the strokes, leaving selection and camera as they are."""
-        title = _TITLES[role] if len(self.targets()) == 1 else f"{_TITLES[role]}: {image.name}"
-        layer = _result_layer(role, title, image, classes)
-        _tag_as(layer, role, key)
-        strokes, selected = self.scribbles(key), set(self._viewer.layers.selection)
-        active = self._viewer.layers.selection.active
-        below = strokes or image
-        position = self._viewer.layers.index(below) + (strokes is None)
-        self._viewer.layers.insert(position, layer)
-        self._viewer.layers.selection = selected
-        self._viewer.layers.selection.active = active
-        if isinstance(layer, Labels):
-            layer.editable = False
-        return layer
-
-    # classes
-
-    def set_classes(self, classes: ClassSet) -> None:
-        """Give strokes and results the class colours."""
-        ours = (Role.SCRIBBLES, Role.PREDICTION, Role.PSEUDO_LABELS)
-        for layer in self._viewer.layers:
-            if isinstance(layer, Labels) and _role(layer) in ours:
-                layer.colormap = class_colormap(classes)
-
-    def select_class(self, keys: tuple[str, ...], index: int) -> None:
-        """Make the brush paint one class, in the scribbles of the active image or the first."""
-        layers = [la for la in map(self.scribbles, keys) if la is not None]
-        active = self._viewer.layers.selection.active
-        layer = next((la for la in layers if la is active), layers[0] if layers else None)
-        if layer is not None:
-            layer.selected_label = index + 1
-            layer.mode = "paint"
-            self._viewer.layers.selection.active = layer
+            return ()
+        return shown_index(image, self._viewer.dims.point)
 
     def sample_of(self, key: str) -> str | None:
         """Folder of the sample that an image layer was opened from."""
         image = self.image(key)
-        return None if image is None else _tag(image).get("sample")
+        return None if image is None else tag_of(image).get("sample")
+
+    def add_image(self, made: FolderLayer, folder: str) -> None:
+        """Add an image layer of a folder; only the folder's first one is shown."""
+        first = not any(tag_of(la).get("folder") == folder for la in self._index.images())
+        layer = Image(
+            made.data,
+            name=made.name,
+            rgb=made.rgb,
+            axis_labels=made.axis_labels,
+            contrast_limits=made.contrast_limits,
+            visible=first,
+        )
+        write(layer, folder=folder, files=list(made.files))
+        self._viewer.add_layer(layer)
+
+    def show_only(self, key: str) -> None:
+        """Show this image of a folder and hide its other images, with all that belongs to them."""
+        image = self.image(key)
+        folder = None if image is None else tag_of(image).get("folder")
+        if folder is None:
+            return
+        for other in list(self._index.images()):
+            if tag_of(other).get("folder") == folder and other.visible != (other is image):
+                self._index.set_visible(str(image_of(other)), other is image)
+
+    # strokes
+
+    def scribbles(self, key: str) -> Labels | None:
+        """The Labels layer that holds the strokes of an image; adopts a fitting one that a person made."""
+        return self._scribbles.layer(key)
+
+    def strokes(self, key: str) -> Strokes | None:
+        """What is painted on an image; None if it has no scribbles layer."""
+        return self._scribbles.strokes(key)
+
+    def add_scribbles(self, key: str, classes: ClassSet) -> None:
+        """Give an image an empty scribbles layer, ready to paint."""
+        self._scribbles.add(key, classes, several=len(self.targets()) > 1)
+
+    def painted(self, keys: Sequence[str], classes: ClassSet) -> list[int]:
+        """Painted pixels of each class, over all `keys`; nothing is read for it."""
+        return self._scribbles.painted(keys, classes)
+
+    def problem(self, keys: Sequence[str]) -> str | None:
+        """Why these images cannot be used for a round yet, in one sentence."""
+        images = {key: image for key in keys if (image := self.image(key)) is not None}
+        told = (axes_of(image).problem(image.name) for image in images.values())
+        if (sentence := next(filter(None, told), None)) is not None:
+            return sentence
+        if (sentence := next(filter(None, map(self._scribbles.misfit, images)), None)) is not None:
+            return sentence
+        counting = any(not s.ready for s in filter(None, map(self.strokes, images)))
+        return "Reading the strokes …" if counting else None
+
+    def plan(self, keys: Sequence[str], classes: ClassSet) -> tuple[PlanImage, ...]:
+        """All images of the chosen layers, the one that is shown first, with copies of their strokes as they are now."""
+        return tuple(image for key in keys for image in self._plan_layer(key, classes))
+
+    def shown_image(self, keys: Sequence[str], classes: ClassSet) -> PlanImage | None:
+        """The image that the viewer shows, of the active layer if it is one of these or belongs to one, else of the first."""
+        active = self._viewer.layers.selection.active
+        of_active = None if active is None else image_of(active)
+        key = of_active if of_active in keys else next(iter(keys), None)
+        return None if key is None else next(self._plan_layer(key, classes), None)
+
+    def place_of(self, name: str) -> Place | None:
+        """Where the image lies that the engine knows by this name; None if its layer is gone."""
+        return place_named(name, self.image)
+
+    def _plan_layer(self, key: str, classes: ClassSet) -> Iterator[PlanImage]:
+        image = self.image(key)
+        if image is not None:
+            table = self.paint.to_indices(np.arange(256, dtype=np.uint8), classes)
+            yield from plan_images(image, key, self.strokes(key), table, self.shown(key))
+
+    # layers as a source
+
+    def source_choices(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Image and Labels layers that may be a labelled source, identifier of the session to name."""
+        return self._index.names(Image), self._index.names(Labels)
+
+    def by_id(self, identifier: str | None) -> Layer | None:
+        """The layer with this identifier of the session."""
+        return next((la for la in self._viewer.layers if str(la.unique_id) == identifier), None)
+
+    def claim_source(self, image: Layer | None, labels: Layer | None) -> None:
+        """Let two layers be the source, so that they are neither adapted to nor taken for strokes; release others."""
+        self._index.claim({Role.SOURCE: image, Role.SOURCE_LABELS: labels})
+        self._on_layers()
+
+    # results
+
+    def show(self, event: PreviewReady, classes: ClassSet) -> None:
+        """Draw one image's results in place; a layer that is missing comes back."""
+        place = self.place_of(event.image)
+        image = self.image(place.key) if place is not None else None
+        if place is None or image is None or event.prediction.shape != axes_of(image).size:
+            return
+        labels = self.paint.to_layer(event.prediction, classes)
+        drawn: dict[Role, NDArray[Any]] = {Role.PREDICTION: labels, Role.CONFIDENCE: event.confidence}
+        if event.pseudo_labels is not None:
+            drawn[Role.PSEUDO_LABELS] = self.paint.to_layer(event.pseudo_labels, classes)
+        for role, plane in drawn.items():
+            self._results.draw(role, image, place.key, place.index, plane, classes)
+
+    def show_prediction(self, name: str, labels: NDArray[np.uint8], classes: ClassSet) -> None:
+        """Draw class indices (H, W) into one image's prediction alone, for a look at another round."""
+        place = self.place_of(name)
+        image = self.image(place.key) if place is not None else None
+        if place is not None and image is not None and labels.shape == axes_of(image).size:
+            plane = self.paint.to_layer(labels, classes)
+            self._results.draw(Role.PREDICTION, image, place.key, place.index, plane, classes)
+
+    def result(self, role: Role, key: str) -> Any:
+        """A result layer of an image; None if there is none."""
+        return self._index.find(role, key)
+
+    # classes
+
+    @property
+    def classes(self) -> ClassSet:
+        """The classes that strokes and results are shown in."""
+        return self._classes
+
+    def set_classes(self, classes: ClassSet) -> None:
+        """Give strokes and results the class colours, and results the class names."""
+        self._classes = classes
+        self.paint.follow(classes)
+        for key in self.targets():
+            if (strokes := self.scribbles(key)) is not None:
+                remember_values(strokes, self.paint.known())
+        for layer in self._viewer.layers:
+            if isinstance(layer, Labels) and role_of(layer) in _DRAWN_IN_CLASSES:
+                paint_classes(layer, classes, self.paint)
+
+    def select_class(self, keys: Sequence[str], index: int) -> None:
+        """Make the brush paint one class, in the scribbles of the active image or the first."""
+        layers = [la for la in map(self.scribbles, keys) if la is not None]
+        active = self._viewer.layers.selection.active
+        belongs = {la for la in layers if active is not None and image_of(la) == image_of(active)}
+        layer = next((la for la in layers if la in belongs), layers[0] if layers else None)
+        if layer is not None:
+            layer.selected_label = int(self.paint.of(self._classes)[index])
+            layer.mode = "paint"
+            self._viewer.layers.selection.active = layer
 
     # listening
 
-    def _on_inserted(self, event: Any) -> None:
-        layer = event.value
-        self._watch(layer)
-        if _role(layer) == Role.SCRIBBLES and "sample" in _tag(layer):
-            layer.brush_size = _BRUSH_SIZE
+    def _on_arrived(self, layer: Layer) -> None:
+        self._index.arrived(layer)
+        if role_of(layer) == Role.SCRIBBLES and "sample" in tag_of(layer):
+            layer.brush_size = BRUSH_SIZE
             self._viewer.dims.set_current_step(0, 0)  # where a sample's strokes begin
+        self._on_changed(layer)
+
+    def _on_gone(self, layer: Layer) -> None:
+        self._index.changed()
+        self._scribbles.removed(layer)
+        if role_of(layer) == Role.TARGET:
+            self._results.forget(str(image_of(layer)))
+        self._on_changed(layer)
+
+    def _on_changed(self, layer: Layer) -> None:
+        if role_of(layer) not in _OURS:
+            self._on_layers()
+
+    def _on_moved(self, image: Layer) -> None:
+        """An image got another place in the world: what lies on it follows."""
+        if isinstance(image, Image) and (key := image_of(image)) is not None:
+            self._results.move(image, key)
+            strokes = self.scribbles(key)
+            if strokes is not None and tag_of(strokes).get("made_here"):
+                follow(strokes, image)
+
+    def _on_shown(self, image: Layer) -> None:
+        if isinstance(image, Image) and image.visible and (key := image_of(image)) is not None:
+            self._results.shown(image, key, self._classes)
         self._on_layers()
-
-    def _on_removed(self, event: Any) -> None:
-        self._unwatch(event.value)
-        self._on_layers()
-
-    def _on_layers(self, _: Any = None) -> None:
-        self._on_layers_callback()
-
-    def _on_strokes(self, _: Any = None) -> None:
-        self._on_strokes_callback()
-
-    def _watch(self, layer: Layer) -> None:
-        layer.events.name.connect(self._on_layers)
-        if isinstance(layer, Labels) and _role(layer) not in RESULTS:
-            for event in (layer.events.paint, layer.events.data, layer.events.labels_update):
-                event.connect(self._on_strokes)
-
-    def _unwatch(self, layer: Layer) -> None:
-        layer.events.name.disconnect(self._on_layers)
-        if isinstance(layer, Labels) and _role(layer) not in RESULTS:
-            for event in (layer.events.paint, layer.events.data, layer.events.labels_update):
-                event.disconnect(self._on_strokes)
 
 
 def describe(image: Image) -> str:
     """What the model takes the layer for, in words."""
-    leading = int(np.prod(_leading(image), dtype=int))
-    what = f"{leading} images" if _leading(image) else "one image"
-    height, width = _shape(image)[-2:]
-    return f"{what} of {width} x {height} pixels{_seen(image)}"
-
-
-def _seen(image: Image) -> str:
-    if not _has_channel_axis(image):
-        return ""
-    count = int(_data(image).shape[0])
-    colours = ("red", "green", "blue")[: min(3, count)]
-    if count == 1:
-        return ", one grey channel"
-    numbers = ", ".join(str(n + 1) for n in range(len(colours)))
-    return f", channels {numbers} of {count} seen as {', '.join(colours)}"
-
-
-def _tag(layer: Layer) -> dict[str, Any]:
-    tag = layer.metadata.get("semidavil")
-    return tag if isinstance(tag, dict) else {}
-
-
-def _role(layer: Layer) -> str | None:
-    return _tag(layer).get("role")
-
-
-def _tag_as(layer: Layer, role: Role, key: str) -> None:
-    layer.metadata = {**layer.metadata, "semidavil": {**_tag(layer), "role": str(role), "image": key}}
-
-
-def _data(image: Image) -> Any:
-    return image.data[0] if image.multiscale else image.data
-
-
-def _has_channel_axis(image: Image) -> bool:
-    """Whether the first axis counts channels: named so, or too short for a stack of a person's images."""
-    shape = _data(image).shape
-    if image.rgb or len(shape) < 3:
-        return False
-    name = str(image.axis_labels[0]).lower()
-    return name in ("c", "ch", "channel", "channels") or (name not in ("z", "t") and shape[0] <= 4)
-
-
-def _shape(image: Image) -> tuple[int, ...]:
-    """Shape of a label map of the layer: leading axes, height, width."""
-    shape = tuple(int(n) for n in _data(image).shape)
-    if image.rgb:
-        return shape[:-1]
-    return shape[1:] if _has_channel_axis(image) else shape
-
-
-def _leading(image: Image) -> tuple[int, ...]:
-    return _shape(image)[:-2]
-
-
-def _channels(image: Image) -> tuple[int | None, ...] | None:
-    """Which channels the model sees; None where grey, RGB or RGBA speaks for itself."""
-    if not _has_channel_axis(image) or (count := int(_data(image).shape[0])) in _GREY_OR_RGB:
-        return None
-    return (0, 1, 2) if count > 2 else (0, 1, None)
-
-
-def _reader(image: Image, index: tuple[int, ...]) -> Callable[[], NDArray[Any]]:
-    """How to read one image later, in the background."""
-    data, channel_first = _data(image), _has_channel_axis(image)
-
-    def read() -> NDArray[Any]:
-        plane = np.asarray(data[(slice(None), *index)] if channel_first else data[index])
-        return np.ascontiguousarray(np.moveaxis(plane, 0, -1) if channel_first else plane)
-
-    return read
-
-
-def _placement(image: Image) -> dict[str, Any]:
-    """Where the image lies in the world, for a layer that lies on it."""
-    axes = slice(1, None) if _has_channel_axis(image) else slice(None)
-    return {
-        "scale": image.scale[axes],
-        "translate": image.translate[axes],
-        "units": image.units[axes],
-        "axis_labels": image.axis_labels[axes],
-    }
-
-
-def _result_layer(role: Role, title: str, image: Image, classes: ClassSet) -> Any:
-    shape, placement = _shape(image), _placement(image)
-    if role is Role.CONFIDENCE:
-        return Image(
-            np.zeros(shape, np.float32), name=title, colormap="cividis", contrast_limits=(0, 1), opacity=0.7, visible=False, **placement
-        )  # fmt: skip
-    visible = role is Role.PREDICTION
-    return Labels(
-        np.zeros(shape, np.uint8),
-        name=title,
-        colormap=class_colormap(classes),
-        opacity=0.5,
-        visible=visible,
-        **placement,
-    )
-
-
-def _to_layer(indices: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Class indices as a Labels layer shows them: k + 1, and 0 for 255."""
-    return np.where(indices == IGNORE_INDEX, 0, indices + np.uint8(1)).astype(np.uint8)
-
-
-def _to_indices(values: NDArray[Any], num_classes: int) -> NDArray[np.uint8]:
-    """The way back, as a copy; values beyond the classes count as unlabelled."""
-    known = (values > 0) & (values <= num_classes)
-    return np.where(known, values.astype(np.int64) - 1, IGNORE_INDEX).astype(np.uint8)
+    return str(axes_of(image))

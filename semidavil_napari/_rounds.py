@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +14,30 @@ from numpy.typing import NDArray
 from semidavil_core.classes import IGNORE_INDEX, ClassSet
 from semidavil_core.engine.requests import (
     Adapt,
+    ArrayMap,
     Hello,
     LoadBundle,
     Predict,
     PrepareFromSource,
     RemoveImage,
     Request,
+    RestoreRound,
     SaveBundle,
     SetClasses,
     SetImage,
     SetScribbles,
     SetSource,
 )
-from semidavil_core.events import Done, Event, StageProgress, StageStarted
+from semidavil_core.errors import EngineFailed, OutputNotWritable
+from semidavil_core.events import Done, Event, ModelChanged, Notice, PreviewReady, StageProgress, StageStarted
 from semidavil_core.settings import Budget
 from semidavil_napari._session import Stage
+from semidavil_napari._sources import Source as Source
+from semidavil_napari._sources import SourceKind as SourceKind
+from semidavil_napari._sources import classes_of_folder
+
+HOLD_OUT: Final = 0.15
+_FIRST_LOOKS: Final = 4
 
 
 class Client(Protocol):
@@ -37,33 +45,6 @@ class Client(Protocol):
 
     def request(self, request: Request) -> Iterator[Event]:
         """Send a request and give its events, ``Done`` last."""
-
-
-class SourceKind(StrEnum):
-    """What a person starts from."""
-
-    BUNDLE = "bundle"
-    LABELLED = "labelled"
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where the first model comes from: a bundle, or a labelled folder to prepare one from."""
-
-    kind: SourceKind
-    folder: Path
-
-    @property
-    def classes(self) -> ClassSet:
-        """The classes of the folder's own ``classes.json`` (beside it or one level up).
-
-        Raises
-        ------
-        InvalidClasses
-            There is none, or it breaks a rule.
-        """
-        beside = self.folder / "classes.json"
-        return ClassSet.read(beside if beside.is_file() else self.folder.parent / "classes.json")
 
 
 @dataclass(frozen=True)
@@ -76,6 +57,10 @@ class PlanImage:
     """(H, W) class indices, 255 = unlabelled; a copy, so that painting goes on."""
     channels: tuple[int | None, ...] | None = None
     """Which channels the model sees as red, green and blue; None for grey and RGB images."""
+    axes: str = ""
+    """Letters of the axes where they are known: ``YXC`` are separate channels, not the colours of a photograph."""
+    version: str | None = None
+    """A name of the pixels that changes when they do, so that they need not be read again; None: only reading them tells."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +75,10 @@ class RoundPlan:
     vlm: str = "mini"
     device: str = "auto"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    hold_out: float = HOLD_OUT
+    """Share of each class's strokes that the round is measured on instead of trained on."""
+    keep_in: Path | None = None
+    """Where the model after the round is kept; None: nowhere."""
 
 
 @dataclass
@@ -101,6 +90,10 @@ class EngineMemory:
     classes: ClassSet | None = None
     images: dict[str, bytes] = field(default_factory=dict)
     scribbles: dict[str, bytes] = field(default_factory=dict)
+    versions: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    """What the images were when they were sent, where that can be told without reading them."""
+    rounds: int = 0
+    """Rounds that the present model has finished."""
 
 
 def iter_round(
@@ -130,9 +123,24 @@ def iter_round(
     yield from _iter_images(client, memory, plan)
     if stops():
         return
+    if not memory.rounds:
+        yield from _iter_first_look(client, plan, stops)
+        if stops():
+            return
     yield StageStarted(Stage.ADAPT, plan.budget.seconds, "seconds")
-    yield from _ask(client, Adapt(plan.budget))
+    yield from _ask(client, Adapt(plan.budget, plan.hold_out))
+    memory.rounds += 1
+    if plan.keep_in is not None:
+        yield from _iter_keeping(client, plan.keep_in)
     yield from _iter_predictions(client, plan, stops)
+
+
+def _iter_keeping(client: Client, bundle: Path) -> Iterator[Event]:
+    """Keep the model in the project; a full disk costs that copy, not the round."""
+    try:
+        yield from _ask(client, SaveBundle(str(bundle)))
+    except OutputNotWritable as error:
+        yield Notice(f"The model of this round could not be kept in the project: {error}")
 
 
 def iter_greeting(client: Client, memory: EngineMemory) -> Iterator[Event]:
@@ -142,6 +150,28 @@ def iter_greeting(client: Client, memory: EngineMemory) -> Iterator[Event]:
     yield StageStarted(Stage.START, 0)
     yield from _ask(client, Hello())
     memory.greeted = True
+
+
+def iter_restore(client: Client, memory: EngineMemory, number: int) -> Iterator[Event]:
+    """Go to the model that a round left (0: the start) and predict every image that the engine has.
+
+    Raises
+    ------
+    EngineFailed
+        The engine is a fresh one.
+    """
+    if not memory.greeted:
+        yield from iter_greeting(client, memory)
+        raise EngineFailed(
+            "The engine that held the rounds is gone, so there is no way back to them; adapt again."
+        )
+    yield StageStarted(Stage.PREDICT, len(memory.images), "images")
+    done = 0
+    for event in _ask(client, RestoreRound(number, tuple(memory.images))):
+        yield event
+        if isinstance(event, PreviewReady):
+            done += 1
+            yield StageProgress(done)
 
 
 def iter_save(client: Client, folder: Path) -> Iterator[Event]:
@@ -157,20 +187,42 @@ def _iter_model(client: Client, memory: EngineMemory, plan: RoundPlan) -> Iterat
         memory.model = memory.classes = None
         if plan.source.kind is SourceKind.BUNDLE:
             yield StageStarted("loading the bundle", 0)
-            yield from _ask(client, SetSource())
+            yield from _ask(client, _source_beside(plan.source))
             yield from _ask(client, LoadBundle(str(plan.source.folder), plan.device))
         else:
             yield from _iter_preparation(client, plan)
-        memory.model, memory.classes = wanted, plan.source.classes
-    if memory.classes != plan.classes:
-        yield from _ask(client, SetClasses(plan.classes))
-        memory.classes = plan.classes
+        memory.model, memory.classes, memory.rounds = wanted, plan.source.named_now(plan.classes), 0
+        yield ModelChanged()
+    yield from iter_classes(client, memory, plan.classes)
+
+
+def iter_classes(client: Client, memory: EngineMemory, classes: ClassSet) -> Iterator[Event]:
+    """Tell the engine's model of the present classes, if it has others."""
+    if memory.classes == classes:
+        return
+    before, memory.classes = memory.classes, None
+    yield from _ask(client, SetClasses(classes))
+    if before is None or before.positions_in(classes) != tuple(range(len(before))):
+        # The engine moved its strokes along, so that they are no longer what was sent.
+        memory.scribbles = dict.fromkeys(memory.scribbles, b"moved")
+    memory.classes = classes
+
+
+def _source_beside(source: Source) -> SetSource:
+    """The labelled folder to keep learning from beside a bundle; nothing makes the rounds source-free."""
+    if source.beside is None:
+        return SetSource()
+    return SetSource(str(source.beside), classes_of_folder(source.beside))
 
 
 def _iter_preparation(client: Client, plan: RoundPlan) -> Iterator[Event]:
-    classes = plan.source.classes
+    classes = plan.source.named_now(plan.classes)
     yield StageStarted("reading the source", 0)
-    yield from _ask(client, SetSource(str(plan.source.folder), classes))
+    if plan.source.layers is not None:
+        images, labels = plan.source.layers.read()
+        yield from _ask(client, SetSource(None, classes, ArrayMap(images), ArrayMap(labels)))
+    else:
+        yield from _ask(client, SetSource(str(plan.source.folder), classes))
     yield StageStarted(Stage.PREPARE, plan.prepare_budget.seconds, "seconds")
     yield from _ask(client, PrepareFromSource(classes, plan.vlm, plan.prepare_budget, device=plan.device))
 
@@ -179,18 +231,42 @@ def _iter_images(client: Client, memory: EngineMemory, plan: RoundPlan) -> Itera
     """Send the images and strokes that the engine does not have yet, known by their content."""
     for name in sorted(set(memory.images) - {image.name for image in plan.images}):
         yield from _ask(client, RemoveImage(name))
-        memory.images.pop(name), memory.scribbles.pop(name, None)
+        for known in (memory.images, memory.scribbles, memory.versions):
+            known.pop(name, None)
     yield StageStarted("sending images", len(plan.images), "images")
     for count, image in enumerate(plan.images, 1):
-        pixels = image.read()
-        if memory.images.get(image.name) != (content := _content(pixels)):
-            yield from _ask(client, SetImage(image.name, pixels, image.channels))
-            memory.images[image.name] = content
-            memory.scribbles.pop(image.name, None)
+        yield from iter_pixels(client, memory, image)
         strokes = image.scribbles if _painted(image.scribbles) else None
         if memory.scribbles.get(image.name, b"") != (content := _content(strokes)):
             yield from _ask(client, SetScribbles(image.name, strokes))
             memory.scribbles[image.name] = content
+        yield StageProgress(count)
+
+
+def iter_pixels(client: Client, memory: EngineMemory, image: PlanImage) -> Iterator[Event]:
+    """Send one image if the engine has another one, or none, under its name."""
+    seen_as = (image.channels, image.axes)
+    if image.version is not None and memory.versions.get(image.name) == (image.version, *seen_as):
+        return
+    pixels = image.read()
+    content = _content(pixels) + repr(seen_as).encode()
+    if memory.images.get(image.name) != content:
+        yield from _ask(client, SetImage(image.name, pixels, image.channels, image.axes))
+        memory.images[image.name] = content
+        memory.scribbles.pop(image.name, None)
+    if image.version is not None:
+        memory.versions[image.name] = (image.version, *seen_as)
+
+
+def _iter_first_look(client: Client, plan: RoundPlan, stops: Callable[[], int]) -> Iterator[Event]:
+    """Predict a few images before the first round, so that before and after can be compared: the one shown, and painted ones."""
+    painted = [image for image in plan.images[1:] if _painted(image.scribbles)]
+    looks = [*plan.images[:1], *painted][:_FIRST_LOOKS]
+    yield StageStarted("looking at the images before the first round", len(looks), "images")
+    for count, image in enumerate(looks, 1):
+        if stops():
+            return
+        yield from _ask(client, Predict(image.name))
         yield StageProgress(count)
 
 

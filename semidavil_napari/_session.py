@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -13,6 +15,7 @@ from semidavil_core.events import (
     Paused,
     Resumed,
     RoundFinished,
+    RoundRestored,
     StageProgress,
     StageStarted,
     StepFinished,
@@ -30,6 +33,7 @@ class State(StrEnum):
     STOPPING = "stopping"
     PREDICTING = "predicting"
     SAVING = "saving"
+    DOWNLOADING = "downloading"
 
 
 class Stage(StrEnum):
@@ -40,6 +44,7 @@ class Stage(StrEnum):
     ADAPT = "adapting"
     PREDICT = "predicting the images"
     SAVE = "saving the bundle"
+    DOWNLOAD = "downloading the language model"
 
 
 _STATE_OF_STAGE: Final = {
@@ -48,8 +53,10 @@ _STATE_OF_STAGE: Final = {
     Stage.ADAPT: State.ADAPTING,
     Stage.PREDICT: State.PREDICTING,
     Stage.SAVE: State.SAVING,
+    Stage.DOWNLOAD: State.DOWNLOADING,
 }
 _TRAINING: Final = (State.PREPARING, State.ADAPTING)
+_TELLS_THE_REST_AFTER: Final = 3.0  # seconds: before, the guess would jump about
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,8 @@ class Status:
     """Whether `sentence` tells of an error."""
     rounds: int = 0
     """Rounds finished so far."""
+    seconds_left: float | None = None
+    """Seconds until the present stage ends, where that can be told."""
 
     @property
     def busy(self) -> bool:
@@ -78,7 +87,9 @@ class Status:
     @property
     def can_stop(self) -> bool:
         """Whether Stop does something now."""
-        return self.state in (State.STARTING, *_TRAINING, State.PAUSED, State.PREDICTING)
+        return self.state in (
+            State.STARTING, *_TRAINING, State.PAUSED, State.PREDICTING, State.DOWNLOADING
+        )  # fmt: skip
 
 
 @dataclass
@@ -104,6 +115,8 @@ class Session:
     _unit: str = ""
     _before_pause: Status | None = None
     _outcome: str = ""
+    _clock: Callable[[], float] = time.monotonic
+    _stage_began: float = 0.0
 
     def begin(self, sentence: str = "Starting the engine …") -> Status:
         """A job was started."""
@@ -116,12 +129,10 @@ class Session:
             case StageStarted():
                 return self._stage_started(event)
             case StageProgress() if self._total:
-                share = min(1.0, event.done / self._total)
-                return self._keep(
-                    f"{_capital(self._stage)}: {event.done:g} of {self._total:g} {self._unit}", share
-                )
+                return self._progressed(event)
             case StepFinished():
-                return self._keep(self._step_sentence(event), min(1.0, event.fraction))
+                left = max(0.0, self._budget - event.seconds)
+                return self._keep(self._step_sentence(event, left), min(1.0, event.fraction), left)
             case Paused() if self.status.state is not State.STOPPING:
                 self._before_pause = self.status
                 return self._set(State.PAUSED, "Paused. Press Resume to go on, or Stop to end here.")
@@ -129,6 +140,9 @@ class Session:
                 return self._set(self._before_pause.state, self._before_pause.sentence)
             case RoundFinished() if event.round > 0:
                 return self._round_finished(event)
+            case RoundRestored():
+                where = f"after round {event.round}" if event.round else "before the first round"
+                self._outcome = f"The model is the one {where} again."
             case Notice():
                 self._outcome = self._outcome or event.message
                 return self._keep(event.message, self.status.fraction)
@@ -152,6 +166,7 @@ class Session:
 
     def _stage_started(self, event: StageStarted) -> Status:
         self._stage, self._total, self._unit = event.stage, event.total, event.unit
+        self._stage_began = self._clock()
         state = _STATE_OF_STAGE.get(Stage(event.stage)) if event.stage in set(Stage) else None
         if state in _TRAINING:
             self._budget, self._training = event.total, state
@@ -161,11 +176,19 @@ class Session:
             state or self.status.state, f"{_capital(event.stage)} …", None if event.total == 0 else 0.0
         )
 
-    def _step_sentence(self, event: StepFinished) -> str:
+    def _progressed(self, event: StageProgress) -> Status:
+        share = min(1.0, event.done / self._total)
+        words = f"{_capital(self._stage)}: {event.done:g} of {self._total:g} {self._unit}"
+        taken = self._clock() - self._stage_began
+        left = taken * (1 - share) / share if share else None
+        if left is not None and taken >= _TELLS_THE_REST_AFTER and share < 1:
+            words += f", about {in_words(left)} left"
+        return self._keep(words, share, left)
+
+    def _step_sentence(self, event: StepFinished, left: float) -> str:
         in_round = self._training is State.ADAPTING
         what = f"Round {self.status.rounds + 1}" if in_round else _capital(Stage.PREPARE)
-        left = max(0.0, self._budget - event.seconds)
-        parts = [f"{what}: {left:.0f} s left", f"{event.step} steps", f"loss {event.loss:.2f}"]
+        parts = [f"{what}: {in_words(left)} left", f"{event.step} steps"]
         if event.mean_confidence is not None:
             parts.append(f"mean confidence {event.mean_confidence:.2f}")
         return ", ".join(parts)
@@ -178,19 +201,36 @@ class Session:
             FinishReason.RESTORED: f"Round {event.round} did not help on held-out strokes; the model from before it was kept.",
         }
         self._outcome = ends.get(FinishReason(event.reason), f"Round {event.round} ended: {steps}.")
+        if event.scores.get("held_out_worse") and event.reason != FinishReason.RESTORED:
+            self._outcome = (
+                f"Round {event.round} finished ({steps}) but got worse on strokes that it did not see: go back under Rounds, "
+                "or paint where it is wrong and adapt again."
+            )
         self.status = replace(self.status, rounds=event.round)
         return self._keep(self._outcome, 1.0)
 
-    def _keep(self, sentence: str, fraction: float | None) -> Status:
+    def _keep(self, sentence: str, fraction: float | None, left: float | None = None) -> Status:
         """New words within the state; while stopping, only the words of stopping stand."""
         if self.status.state is State.STOPPING:
             return self.status
-        return self._set(self.status.state, sentence, fraction)
+        return self._set(self.status.state, sentence, fraction, left)
 
-    def _set(self, state: State, sentence: str, fraction: float | None = -1.0) -> Status:
+    def _set(
+        self, state: State, sentence: str, fraction: float | None = -1.0, left: float | None = None
+    ) -> Status:
         share = self.status.fraction if fraction == -1.0 else fraction
-        self.status = replace(self.status, state=state, sentence=sentence, fraction=share, failed=False)
+        self.status = replace(
+            self.status, state=state, sentence=sentence, fraction=share, failed=False, seconds_left=left
+        )
         return self.status
+
+
+def in_words(seconds: float) -> str:
+    """A duration as people say it: "41 s", "12 min", "3 h 20 min"."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _capital(text: str) -> str:

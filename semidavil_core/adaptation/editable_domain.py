@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from semidavil_core.classes import IGNORE_INDEX, ClassInfo, ClassSet
+from semidavil_core.classes import IGNORE_INDEX, ClassSet
 from semidavil_core.data.domains import Domain, Sample
 from semidavil_core.errors import InvalidInput
 
@@ -83,7 +83,7 @@ class EditableDomain:
 class RelabelledDomain:
     """A labelled domain seen with another class set; labels of classes that are no more count as unlabelled.
 
-    A class is the same if it has the same name (ignoring case), or was renamed and kept its place and label-file value.
+    Which class is which tells :meth:`~semidavil_core.classes.ClassSet.positions_in`.
 
     Parameters
     ----------
@@ -91,13 +91,17 @@ class RelabelledDomain:
         The domain; its labels are indices into `old`.
     old, new
         The class set of its labels, and the one to see them with.
+    by_name
+        Whether the two sets were made apart from each other, so that only names tell which class is which, never their places.
     """
 
-    def __init__(self, base: Domain, old: ClassSet, new: ClassSet) -> None:
+    def __init__(self, base: Domain, old: ClassSet, new: ClassSet, *, by_name: bool = False) -> None:
         self._base = base
         self._table = np.full(256, IGNORE_INDEX, np.uint8)
-        for index, info in enumerate(old):
-            self._table[index] = _position(info, old, new)
+        names = {name.strip().lower(): place for place, name in enumerate(new.names)}
+        named = [names.get(name.strip().lower()) for name in old.names]
+        for index, place in enumerate(named if by_name else old.positions_in(new)):
+            self._table[index] = IGNORE_INDEX if place is None else place
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -112,14 +116,3 @@ class RelabelledDomain:
         return (
             sample if sample.labels is None else Sample(sample.name, sample.image, self._table[sample.labels])
         )
-
-
-def _position(wanted: ClassInfo, old: ClassSet, new: ClassSet) -> int:
-    names = [name.lower() for name in new.names]
-    if wanted.name.lower() in names:
-        return names.index(wanted.name.lower())
-    # The place must be the same too: a class that is added after another was removed takes the free value over.
-    place = old.names.index(wanted.name)
-    taken = {name.lower() for name in old.names}
-    renamed = place < len(new) and new[place].value == wanted.value and new[place].name.lower() not in taken
-    return place if renamed else IGNORE_INDEX

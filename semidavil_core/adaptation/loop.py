@@ -33,8 +33,21 @@ class LoopEnd:
     """Seconds of training, pauses not counted."""
 
 
-def run_steps(take_step: TakeStep, *, budget: Budget, control: RunControl) -> Generator[Event, None, LoopEnd]:
+def run_steps(
+    take_step: TakeStep, *, budget: Budget, control: RunControl, spent: float = 0.0
+) -> Generator[Event, None, LoopEnd]:
     """Take steps and tell of each.
+
+    Parameters
+    ----------
+    take_step
+        Takes one step.
+    budget
+        For how long.
+    control
+        Stop and pause requests.
+    spent
+        Seconds that the job took before its first step: they count in what is told, not in `budget`.
 
     Yields
     ------
@@ -64,14 +77,14 @@ def run_steps(take_step: TakeStep, *, budget: Budget, control: RunControl) -> Ge
         clock.steps += 1
         yield StepFinished(
             step=clock.steps,
-            seconds=clock.seconds,
+            seconds=spent + clock.seconds,
             fraction=clock.fraction,
             loss=float(losses.total.detach()),
             losses={name: float(part.detach()) for name, part in losses.parts.items()},
             mean_confidence=losses.mean_confidence,
         )
     reason = FinishReason.STOPPED if control.stop_requested else FinishReason.BUDGET
-    return LoopEnd(reason, clock.steps, clock.seconds)
+    return LoopEnd(reason, clock.steps, spent + clock.seconds)
 
 
 def _guarded(take_step: TakeStep, factor: float, clock: BudgetClock) -> StepLosses:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from semidavil_core.adaptation.ema_teacher import EmaTeacher, decay_for
 from semidavil_core.adaptation.features import FeatureCache
+from semidavil_core.adaptation.held_out_check import HeldOutWatch
 from semidavil_core.adaptation.loop import LoopEnd, run_steps
 from semidavil_core.adaptation.optimisation import Optimisation, mixed_precision, resolve_mode
 from semidavil_core.adaptation.schedule import annealed
@@ -18,11 +20,14 @@ from semidavil_core.adaptation.step_batch import BatchMaker
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.control import RunControl
 from semidavil_core.data.batches import CropGeometry, CropStream
-from semidavil_core.data.domains import Domain
-from semidavil_core.events import Event, PreviewReady
-from semidavil_core.inference.predict import Predictor
+from semidavil_core.data.domains import Domain, Sample
+from semidavil_core.events import Event, PreviewReady, StepFinished
+from semidavil_core.inference.predict import Prediction, Predictor
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import AdaptSettings, Budget, Mode, PredictSettings
+
+PREVIEW: Final = PredictSettings(flip=False)
+"""How an image is predicted for a look at it."""
 
 
 @dataclass
@@ -95,20 +100,49 @@ class Round:
         )
 
     def run(
-        self, *, budget: Budget, control: RunControl, preview_every: float | None = None
+        self,
+        *,
+        budget: Budget,
+        control: RunControl,
+        preview_every: float | None = None,
+        shown: Domain | None = None,
+        watch: HeldOutWatch | None = None,
+        spent: float = 0.0,
     ) -> Generator[Event, None, LoopEnd]:
-        """Train for `budget`; with `preview_every` (seconds) the teacher's view of one image after another is shown."""
-        previews = self._previews()
-        shown = time.monotonic()
-        steps = run_steps(self._take_step, budget=budget, control=control)
+        """Train for `budget`.
+
+        Parameters
+        ----------
+        budget
+            Seconds or steps.
+        control
+            Stop and pause requests.
+        preview_every
+            Seconds between two looks of the teacher at one image after another; None shows none.
+        shown
+            The target images with all strokes, for these looks.
+        watch
+            Measures the teacher on held-out strokes while it learns.
+        spent
+            Seconds that the round took before its first step.
+        """
+        previews = self._previews(shown or self._target)
+        last = time.monotonic()
+        steps = run_steps(self._take_step, budget=budget, control=control, spent=spent)
         while True:
             try:
-                yield next(steps)
+                event = next(steps)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
-            if preview_every is not None and time.monotonic() - shown >= preview_every:
-                yield next(previews)
-                shown = time.monotonic()
+            yield event
+            if preview_every is not None and time.monotonic() - last >= preview_every:
+                seen = next(previews)
+                if watch is not None:
+                    watch.saw(seen.image, seen.prediction)
+                yield seen
+                last = time.monotonic()
+            if watch is not None and isinstance(event, StepFinished):
+                yield from watch.look(self._learner.teacher.model, event.step, event.seconds)
 
     def _take_step(self, factor: float, fraction: float, expected_steps: float) -> StepLosses:
         fade = annealed(self._index, fraction)
@@ -119,13 +153,13 @@ class Round:
         teacher.update(student, decay_for(expected_steps, self._settings.decay_max))
         return losses
 
-    def _previews(self) -> Iterator[PreviewReady]:
+    def _previews(self, target: Domain) -> Iterator[PreviewReady]:
         """The target images over and over, those with strokes first: they are what a person looks at."""
-        painted = [i for i in range(len(self._target)) if self._target[i].labels is not None]
-        order = painted + sorted(set(range(len(self._target))) - set(painted))
+        painted = [i for i in range(len(target)) if target[i].labels is not None]
+        order = painted + sorted(set(range(len(target))) - set(painted))
         while True:
             for index in order:
-                yield preview(self._learner.teacher.model, self._target, index, self._settings.threshold)
+                yield preview(self._learner.teacher.model, target, index, self._settings.threshold)
 
     def _stream(self, domain: Domain, views: int | None, salt: int) -> CropStream:
         settings = self._settings
@@ -143,7 +177,11 @@ class Round:
 def preview(model: Segmenter, target: Domain, index: int, threshold: float) -> PreviewReady:
     """What `model` sees in one target image, with the pseudo-labels it would teach: sure ones, and a person's strokes."""
     sample = target[index]
-    predicted = Predictor(model, PredictSettings(flip=False)).predict(sample.image)
+    return preview_of(sample, Predictor(model, PREVIEW).predict(sample.image), threshold)
+
+
+def preview_of(sample: Sample, predicted: Prediction, threshold: float) -> PreviewReady:
+    """The event that shows a prediction of `sample`."""
     pseudo = np.where(predicted.confidence >= threshold, predicted.labels, np.uint8(IGNORE_INDEX))
     if sample.labels is not None:
         pseudo = np.where(sample.labels != IGNORE_INDEX, sample.labels, pseudo)

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from semidavil_core.adaptation.editable_domain import EditableDomain, RelabelledDomain
 from semidavil_core.adaptation.ema_teacher import EmaTeacher
+from semidavil_core.adaptation.held_out import HeldOutStrokes, HoldOut
+from semidavil_core.adaptation.held_out_check import Comparison, HeldOutWatch, compare
 from semidavil_core.adaptation.loop import LoopEnd
-from semidavil_core.adaptation.round import Learner, Round, preview
+from semidavil_core.adaptation.round import PREVIEW, Learner, Round, preview_of
+from semidavil_core.adaptation.round_history import LearnerState, RoundHistory, RoundRecord
 from semidavil_core.adaptation.step import Guides
-from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, stroke_agreement
+from semidavil_core.adaptation.stroke_agreement import StrokeAgreement
+from semidavil_core.adaptation.stroke_looks import StrokeLook, look_at_strokes
 from semidavil_core.classes import ClassSet
 from semidavil_core.control import RunControl
 from semidavil_core.data.domains import Domain, check_scribbles, class_counts
 from semidavil_core.errors import InvalidInput
-from semidavil_core.events import Event, FinishReason, Notice, PreviewReady, RoundFinished
+from semidavil_core.events import Event, FinishReason, HeldOutMeasured, Notice, PreviewReady, RoundFinished
 from semidavil_core.export.bundle import Bundle
 from semidavil_core.inference.predict import Prediction, Predictor
 from semidavil_core.model.from_language import segmenter_from_language
@@ -29,17 +35,12 @@ from semidavil_core.settings import AdaptSettings, Budget, PredictSettings
 from semidavil_core.vlm.loading import Vlm, load_vlm
 from semidavil_core.vlm.text_embeddings import embed_classes
 
-
-@dataclass(frozen=True)
-class RoundRecord:
-    """A finished round, and the state it left."""
-
-    round: int
-    """Number from 1; 0 is the state before the first round."""
-    reason: FinishReason
-    steps: int
-    seconds: float
-    _state: tuple[dict[str, Tensor], dict[str, Tensor], int] = field(repr=False)
+_LOOK_SHARE: Final = 0.1  # of the seconds of a round, for each of the looks before and after it
+_LOOK_AFTER_STOP: Final = 1.0  # seconds
+_TOO_FEW: Final = (
+    "There are too few strokes to keep some aside, so it is not measured whether this round helps; "
+    "paint at least three strokes of a class, or a long one."
+)
 
 
 class AdaptationSession:
@@ -74,7 +75,8 @@ class AdaptationSession:
         self.target = EditableDomain(target)
         student = copy.deepcopy(bundle.segmenter)
         self._learner = Learner(student, EmaTeacher(student), Guides())
-        self._history = [self._record(0, LoopEnd(FinishReason.BUDGET, 0, 0.0))]
+        self._hold_out = HoldOut(self._settings.seed)
+        self._history = RoundHistory(self._learner)
 
     @property
     def classes(self) -> ClassSet:
@@ -84,7 +86,16 @@ class AdaptationSession:
     @property
     def history(self) -> tuple[RoundRecord, ...]:
         """Records of the rounds so far, the state before the first one first."""
-        return tuple(self._history)
+        return self._history.records
+
+    @property
+    def current(self) -> int:
+        """Number of the round whose state stands."""
+        return self._history.current
+
+    def history_to_json(self) -> dict[str, Any]:
+        """The rounds without their states, and which stands: ``{rounds, current}``."""
+        return self._history.to_json()
 
     def set_image(self, name: str, image: NDArray[np.uint8]) -> None:
         """Add or replace a target image (H, W, 3) uint8."""
@@ -101,7 +112,8 @@ class AdaptationSession:
     def set_classes(self, classes: ClassSet) -> None:
         """Replace the class set: only rows of the text matrix change, so a new class is predicted at once.
 
-        Source labels follow their class; strokes are indices into the present classes, so set them again if the order changes.
+        Source labels and strokes follow their class, moved or renamed (:meth:`~semidavil_core.classes.ClassSet.positions_in`);
+        strokes of a class that is no more are forgotten, so set them again if it comes back. Earlier rounds can still be restored.
 
         Raises
         ------
@@ -116,10 +128,20 @@ class AdaptationSession:
         self._learner.student.set_text(text)
         self._learner.teacher.model.set_text(text)
         self._learner.guides = Guides()
+        places = self._classes.positions_in(classes)
+        self._learnt = _followed(self._learnt, self._classes, classes)
+        if places != tuple(range(len(places))):  # else every stroke stands for the class that it stood for
+            self.target = EditableDomain(RelabelledDomain(self.target.snapshot(), self._classes, classes))
         self._classes = classes
 
     def adapt(
-        self, budget: Budget, control: RunControl | None = None, *, preview_every: float | None = None
+        self,
+        budget: Budget,
+        control: RunControl | None = None,
+        *,
+        preview_every: float | None = None,
+        hold_out: float = 0.0,
+        keep_better: bool = False,
     ) -> Generator[Event, None, LoopEnd]:
         """Run one round on the labels that stand now.
 
@@ -128,11 +150,16 @@ class AdaptationSession:
         Parameters
         ----------
         budget
-            Seconds or steps.
+            Seconds or steps; seconds hold a look at the strokes before the first step and one after the last.
         control
             Stop and pause requests.
         preview_every
             Seconds between previews of single images; None gives none.
+        hold_out
+            Share of each class's painted pixels, 0 to 0.5, that the round does not see and is measured on. What was held out once is
+            held out in later rounds too.
+        keep_better
+            Whether to go back by itself if the round got worse on the held-out strokes.
 
         Yields
         ------
@@ -141,44 +168,85 @@ class AdaptationSession:
 
         Raises
         ------
+        InvalidInput
+            `hold_out` is out of range.
         InvalidLabels
             There are no strokes, or strokes of one class only.
         AdaptationFailed
             A step failed.
         """
+        if not 0 <= hold_out <= 0.5:
+            raise InvalidInput(f"The share of strokes to hold out is {hold_out!r}; allowed are 0 to 0.5.")
+        began, control = time.monotonic(), control or RunControl()
         target = self.target.snapshot()
         check_scribbles(target, self._classes)
+        held = self._hold_out.choose(target, hold_out)
+        if hold_out and not held.strokes:
+            yield Notice(_TOO_FEW)
         yield from self._prepare_guides()
+        limit = _LOOK_SHARE * budget.seconds if budget.steps is None else float("inf")
+        look = partial(look_at_strokes, self._learner.teacher.model, target, held)
+        before = look(seconds=limit, stopped=lambda: control.stop_requested)
         painted = self._painted_names(target)
-        agreement = stroke_agreement(self._learner.teacher.model, target)
-        boldness = agreement.boldness if painted <= self._learnt else 1.0
-        yield Notice(_boldness_in_words(agreement, boldness, sorted(painted - self._learnt)))
-        before = self._state()
-        training = Round(
+        boldness = before.agreement.boldness if painted <= self._learnt else 1.0
+        yield Notice(_boldness_in_words(before.agreement, boldness, sorted(painted - self._learnt)))
+        with self._undone_by_failure() as state:
+            spent = time.monotonic() - began
+            yield from _held_out_figure(before, 0, spent)
+            end = yield from self._training(target, held, boldness).run(
+                budget=_rest(budget, spent + before.seconds),
+                control=control,
+                preview_every=preview_every,
+                shown=target,
+                watch=HeldOutWatch(before.held_out, target) if held.strokes else None,
+                spent=spent,
+            )
+            stopped = end.reason is FinishReason.STOPPED
+            after = look(seconds=min(limit, _LOOK_AFTER_STOP) if stopped else limit) if end.steps else before
+            yield from _held_out_figure(after, end.steps, end.seconds)
+        self._hold_out.trained()
+        self._learnt |= painted
+        return (yield from self._conclude(end, before, after, state, keep_better=keep_better))
+
+    def _training(self, target: Domain, held: HeldOutStrokes, boldness: float) -> Round:
+        """The next round, which does not see `held`."""
+        return Round(
             self._learner,
-            target=target,
+            target=held.removed_from(target),
             source=self._labelled_source(),
             settings=self._settings,
-            index=len(self._history) - 1,
+            index=len(self.history) - 1,
             boldness=boldness,
         )
-        finished = False
+
+    @contextmanager
+    def _undone_by_failure(self) -> Iterator[LearnerState]:
+        """Give the present state, and go back to it if what follows fails or whoever listens goes away."""
+        state = self._history.state()
         try:
-            end = yield from training.run(
-                budget=budget, control=control or RunControl(), preview_every=preview_every
-            )
-            after = stroke_agreement(self._learner.teacher.model, target)
-            finished = True
-        finally:
-            if not finished:  # failed, or whoever listened went away
-                self._load_state(before)
-        record = self._record(len(self._history), end)
-        self._history.append(record)
-        self._learnt |= painted
+            yield state
+        except BaseException:
+            state.load_into(self._learner)
+            raise
+
+    def _conclude(
+        self, end: LoopEnd, before: StrokeLook, after: StrokeLook, state: LearnerState, *, keep_better: bool
+    ) -> Generator[Event, None, LoopEnd]:
+        """Judge a round by its held-out strokes, record it, and tell its end."""
+        compared = compare(before.held_out, after.held_out)
+        worse = compared is not None and compared.worse
+        if worse and keep_better:
+            end = replace(end, reason=FinishReason.RESTORED)
         scores = {
-            "stroke_accuracy_before": agreement.class_accuracy,
-            "stroke_accuracy_after": after.class_accuracy,
+            "stroke_accuracy_before": before.agreement.class_accuracy,
+            "stroke_accuracy_after": after.agreement.class_accuracy,
+            **(compared.scores(self._classes.names) if compared is not None else {"held_out_strokes": 0.0}),
         }
+        record = self._history.add(end, scores)
+        if end.reason is FinishReason.RESTORED:
+            state.load_into(self._learner)
+        if worse and compared is not None:
+            yield Notice(_worse_in_words(compared, record))
         yield RoundFinished(record.round, end.reason, end.steps, end.seconds, scores)
         return end
 
@@ -188,9 +256,11 @@ class AdaptationSession:
 
     def preview(self, name: str) -> PreviewReady:
         """The teacher's prediction of one target image as an event, pseudo-labels included."""
-        self.target.sample(name)
-        index = self.target.names.index(name)
-        return preview(self._learner.teacher.model, self.target, index, self._settings.threshold)
+        return self.preview_of(name, self.predict(name, PREVIEW))
+
+    def preview_of(self, name: str, predicted: Prediction) -> PreviewReady:
+        """The event that shows what :meth:`predict` said of one target image."""
+        return preview_of(self.target.sample(name), predicted, self._settings.threshold)
 
     def bundle(self) -> Bundle:
         """The teacher as a bundle of its own."""
@@ -206,26 +276,7 @@ class AdaptationSession:
         InvalidInput
             There is no such round.
         """
-        found = [r for r in self._history if r.round == round_number]
-        if not found:
-            known = ", ".join(str(r.round) for r in self._history)
-            raise InvalidInput(f"There is no round {round_number}; the rounds are {known}.")
-        self._load_state(found[0]._state)
-
-    def _record(self, number: int, end: LoopEnd) -> RoundRecord:
-        return RoundRecord(number, end.reason, end.steps, end.seconds, self._state())
-
-    def _state(self) -> tuple[dict[str, Tensor], dict[str, Tensor], int]:
-        """Weights of student and teacher without the text matrix, which follows the classes, and the teacher's age."""
-        student, teacher = self._learner.student, self._learner.teacher
-        return _weights(student), _weights(teacher.model), teacher.updates
-
-    @torch.no_grad()
-    def _load_state(self, state: tuple[dict[str, Tensor], dict[str, Tensor], int]) -> None:
-        student, teacher, updates = state
-        self._learner.student.load_state_dict(student, strict=False)
-        self._learner.teacher.model.load_state_dict(teacher, strict=False)
-        self._learner.teacher.updates = updates
+        self._history.restore(round_number)
 
     def _labelled_source(self) -> Domain | None:
         """The source with its labels, which are indices into the bundle's classes, translated to the present ones."""
@@ -277,6 +328,34 @@ def _boldness_in_words(agreement: StrokeAgreement, boldness: float, new: Sequenc
     return f"{found}{reason}, so it is changed at {boldness:.0%} of the full learning rate."
 
 
-def _weights(model: torch.nn.Module) -> dict[str, Tensor]:
-    # In main memory: a long history must not fill an accelerator's.
-    return {name: t.detach().to("cpu", copy=True) for name, t in model.state_dict().items() if name != "text"}
+def _worse_in_words(compared: Comparison, record: RoundRecord) -> str:
+    before = "the start" if record.parent == 0 else f"round {record.parent}"
+    remedy = (
+        f"so the model of {before} stands"
+        if record.reason is FinishReason.RESTORED
+        else f"so go back to {before}, or paint more where it is wrong"
+    )
+    return (
+        f"Round {record.round} got worse on the {compared.strokes} strokes kept aside "
+        f"({compared.before:.0%} right before, {compared.after:.0%} after; chance alone explains up to {compared.margin:.0%}), {remedy}."
+    )
+
+
+def _followed(names: set[str], old: ClassSet, new: ClassSet) -> set[str]:
+    """The classes of `names` under their names of today; those that are no more keep theirs, for the day they come back."""
+    places = old.positions_in(new)
+    today = {c.name: new[place].name for c, place in zip(old, places, strict=True) if place is not None}
+    return {today.get(name, name) for name in names}
+
+
+def _held_out_figure(look: StrokeLook, step: int, seconds: float) -> Iterator[Event]:
+    accuracy = look.held_out.accuracy
+    if accuracy is not None:
+        yield HeldOutMeasured(step, seconds, accuracy)
+
+
+def _rest(budget: Budget, spent: float) -> Budget:
+    """What is left of a budget in seconds for training: at least half."""
+    if budget.steps is not None:
+        return budget
+    return replace(budget, seconds=max(budget.seconds / 2, budget.seconds - spent))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.domains import Domain, Sample
@@ -16,6 +18,9 @@ from semidavil_core.settings import PredictSettings
 
 _IMAGES: Final = 16
 _LOWEST: Final = 0.05
+
+Watch = Callable[[str, NDArray[np.uint8]], bool]
+"""Hears the name and the prediction (H, W) of each image that was looked at; says whether to go on."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +43,17 @@ class StrokeAgreement:
         return float(np.clip((2.2 * (1 - self.class_accuracy)) ** 8, _LOWEST, 1.0))
 
 
-def stroke_agreement(model: Segmenter, target: Domain) -> StrokeAgreement:
-    """Compare `model` with the strokes of up to 16 painted images of `target`, evenly chosen."""
+def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_: True) -> StrokeAgreement:
+    """Compare `model` with the strokes of up to 16 painted images of `target`, evenly chosen, while `watch` wants more."""
     matrix, predictor = ConfusionMatrix(model.num_classes), Predictor(model, PredictSettings(flip=False))
     painted = [i for i in range(len(target)) if _is_painted(target[i])]
     for index in painted[:: max(1, -(-len(painted) // _IMAGES))]:
         sample = target[index]
         if sample.labels is not None:
-            matrix.update(predictor.predict(sample.image).labels, sample.labels)
+            labels = predictor.predict(sample.image).labels
+            matrix.update(labels, sample.labels)
+            if not watch(sample.name, labels):
+                break
     found, true = np.diag(matrix.counts), matrix.counts.sum(1)
     occurs = true > 0
     return StrokeAgreement(float((found[occurs] / true[occurs]).mean()), float(found.sum() / true.sum()))

@@ -9,7 +9,7 @@ import typer
 
 from semidavil_core.commands import options
 from semidavil_core.commands.inputs import budget_of, parse_channels, read_settings, training_stage
-from semidavil_core.commands.outputs import check_folder
+from semidavil_core.commands.outputs import check_bundle
 from semidavil_core.commands.reading import iter_read
 from semidavil_core.commands.running import Job, Outcome, run_command
 from semidavil_core.control import RunControl
@@ -71,7 +71,7 @@ def iter_adapt_command(request: AdaptRequest, control: RunControl) -> Job:
     """Run the rounds, saving the bundle after each."""
     settings = read_settings(request.settings, AdaptSettings, seed=request.seed)
     budget, channels = budget_of(request.budget, request.steps), parse_channels(request.channels)
-    check_folder(request.out, marker="config.json")
+    check_bundle(request.out)
 
     from semidavil_core.adaptation.session import AdaptationSession
     from semidavil_core.data.domains import open_labelled, open_target

@@ -57,13 +57,14 @@ VlmOption: TypeAlias = Annotated[
     ),
 ]
 ModelOption: TypeAlias = Annotated[
-    Path, typer.Option("--model", metavar="BUNDLE", help="Folder of a prepared or adapted model.")
+    Path,
+    typer.Option("--model", metavar="BUNDLE", help="Folder or .zip file of a prepared or adapted model."),
 ]
 ImagesOption: TypeAlias = Annotated[
     Path, typer.Option("--images", metavar="DIR", help="Folder of images (PNG, JPEG, TIFF).")
 ]
 OutBundleOption: TypeAlias = Annotated[
-    Path, typer.Option("--out", metavar="BUNDLE", help="Folder for the new model.")
+    Path, typer.Option("--out", metavar="BUNDLE", help="Folder for the new model, or a .zip file.")
 ]
 OutFolderOption: TypeAlias = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from semidavil_core.errors import OutputNotWritable
+from semidavil_core.export.bundle_files import MARKER, check_replaceable_zip, is_zip
 
 
 def check_folder(folder: Path, *, marker: str | None = None) -> None:
@@ -31,6 +32,21 @@ def check_folder(folder: Path, *, marker: str | None = None) -> None:
             f"{folder} holds other files and is not replaced; choose a new or an empty folder."
         )
     _check_writable(folder.parent if marker else folder, folder)
+
+
+def check_bundle(path: Path) -> None:
+    """Make sure that a bundle, a folder or a .zip file, can go to `path`.
+
+    Raises
+    ------
+    OutputNotWritable
+        Something stands in the way.
+    """
+    if is_zip(path):
+        check_replaceable_zip(path)
+        check_file(path)
+    else:
+        check_folder(path, marker=MARKER)
 
 
 def check_file(file: Path) -> None:

@@ -15,7 +15,7 @@ from semidavil_core.commands.inputs import (
     read_settings,
     training_stage,
 )
-from semidavil_core.commands.outputs import check_folder
+from semidavil_core.commands.outputs import check_bundle
 from semidavil_core.commands.reading import iter_read
 from semidavil_core.commands.running import Job, Outcome, run_command
 from semidavil_core.control import RunControl
@@ -69,7 +69,7 @@ def iter_prepare_command(request: PrepareRequest, control: RunControl) -> Job:
     classes = read_classes(request.classes, default=request.source)
     settings = read_settings(request.settings, PrepareSettings, seed=request.seed)
     budget, channels = budget_of(request.budget, request.steps), parse_channels(request.channels)
-    check_folder(request.out, marker="config.json")
+    check_bundle(request.out)
 
     from semidavil_core.adaptation.preparation import iter_prepare
     from semidavil_core.data.domains import open_labelled

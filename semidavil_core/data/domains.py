@@ -237,13 +237,20 @@ def open_target(
     InvalidImage
         As :class:`FolderDomain`.
     """
-    images = find_images(folder)
-    strokes = find_images(scribbles, subfolders=("scribbles", "labels"))
-    _refuse_extra(strokes, images, Path(scribbles), Path(folder))
-    entries = [FolderEntry(n, p, strokes.get(n)) for n, p in images.items()]
-    domain = FolderDomain(entries, classes, channels=channels, unlisted_is_ignored=True)
+    domain = open_painted(folder, scribbles, classes, channels)
     check_scribbles(domain, classes, where=str(scribbles))
     return domain
+
+
+def open_painted(
+    folder: Path | str, scribbles: Path | str | None, classes: ClassSet, channels: Channels | None = None
+) -> FolderDomain:
+    """Open images of which some, or none, have scribbles; :func:`open_target` without its check that they can teach."""
+    images = find_images(folder)
+    strokes = {} if scribbles is None else find_images(scribbles, subfolders=("scribbles", "labels"))
+    _refuse_extra(strokes, images, Path(scribbles or folder), Path(folder))
+    entries = [FolderEntry(n, p, strokes.get(n)) for n, p in images.items()]
+    return FolderDomain(entries, classes, channels=channels, unlisted_is_ignored=True)
 
 
 def open_evaluation(

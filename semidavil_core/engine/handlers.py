@@ -8,26 +8,59 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from semidavil_core.adaptation.editable_domain import EditableDomain
+from semidavil_core.adaptation.editable_domain import EditableDomain, RelabelledDomain
 from semidavil_core.adaptation.preparation import iter_prepare
+from semidavil_core.adaptation.round import PREVIEW
 from semidavil_core.adaptation.session import AdaptationSession
 from semidavil_core.classes import IGNORE_INDEX, ClassSet
 from semidavil_core.control import RunControl
 from semidavil_core.data.channels import ChannelChoice, to_rgb
-from semidavil_core.data.domains import Domain, MemoryDomain, Sample, open_evaluation, open_labelled
-from semidavil_core.devices import choose_device
+from semidavil_core.data.domains import (
+    Domain,
+    MemoryDomain,
+    Sample,
+    class_counts,
+    open_evaluation,
+    open_labelled,
+)
+from semidavil_core.devices import choose_device, present_devices
 from semidavil_core.engine import requests
 from semidavil_core.engine.requests import Request
 from semidavil_core.errors import EngineFailed, InvalidInput, InvalidLabels
-from semidavil_core.events import Event, Notice, PreviewReady
+from semidavil_core.events import (
+    DevicesFound,
+    Event,
+    Notice,
+    PreviewReady,
+    RoundRestored,
+    SuggestionsReady,
+    VlmFound,
+)
 from semidavil_core.export.bundle import Bundle, load_bundle, save_bundle
 from semidavil_core.inference.evaluate import iter_evaluate
 from semidavil_core.inference.predict import Predictor
+from semidavil_core.inference.suggest import CoarseMap, PaintedImage, coarse_map, suggest
 from semidavil_core.model.from_language import segmenter_from_language
 from semidavil_core.settings import AdaptSettings, PrepareSettings
-from semidavil_core.vlm.loading import load_vlm
+from semidavil_core.vlm.download import iter_download, missing_package, vlm_is_here
+from semidavil_core.vlm.loading import Vlm, load_vlm
 
 PREVIEW_SECONDS: Final = 2.0
+_LEAVES_THE_MODEL: Final = (
+    requests.SetImage,
+    requests.RemoveImage,
+    requests.SetScribbles,
+    requests.Predict,
+    requests.Suggest,
+    requests.ListRounds,
+    requests.ZeroShot,
+    requests.FindVlm,
+    requests.DownloadVlm,
+    requests.ListDevices,
+    requests.Evaluate,
+    requests.SaveBundle,
+)
+"""What is asked without changing what the model sees in an image; other requests make the kept maps stale."""
 
 Result = Mapping[str, Any]
 Answer = Generator[Event, None, Result]
@@ -43,9 +76,12 @@ class EngineSession:
     def __init__(self) -> None:
         self._bundle: Bundle | None = None
         self._source: Domain | None = None
+        self._source_classes: ClassSet | None = None
         self._target = EditableDomain()
         self._settings = AdaptSettings()
         self._session: AdaptationSession | None = None
+        self._seen: dict[str, CoarseMap] = {}
+        self._kept_vlm: tuple[Any, Vlm] | None = None
 
     def handle(self, request: Request, control: RunControl) -> Answer:
         """Answer one request."""
@@ -54,6 +90,8 @@ class EngineSession:
             raise EngineFailed(
                 f"The engine has no answer to {request.kind}; update both sides to the same version."
             )
+        if not isinstance(request, _LEAVES_THE_MODEL):
+            self._seen.clear()
         return method(request, control)  # type: ignore[no-any-return]
 
     # where a model comes from
@@ -65,12 +103,15 @@ class EngineSession:
 
     def _SetSource(self, request: requests.SetSource, _: RunControl) -> Answer:
         yield from ()
+        classes = request.classes
         if request.folder is not None:
-            self._source = open_labelled(request.folder, request.classes or ClassSet.read(request.folder))
+            classes = classes or ClassSet.read(request.folder)
+            self._source = open_labelled(request.folder, classes)
         elif request.images:
             self._source = _domain_of_arrays(request.images, request.labels)
         else:
             self._source = None
+        self._source_classes = classes
         self._end_session()
         return {"images": 0 if self._source is None else len(self._source)}
 
@@ -105,11 +146,14 @@ class EngineSession:
     def _SetImage(self, request: requests.SetImage, _: RunControl) -> Answer:
         yield from ()
         channels = None if request.channels is None else ChannelChoice(*request.channels)
-        self._images().set_image(request.name, to_rgb(request.image, channels, f"the image {request.name}"))
+        self._seen.pop(request.name, None)
+        image = to_rgb(request.image, channels, f"the image {request.name}", axes=request.axes)
+        self._images().set_image(request.name, image)
         return {}
 
     def _RemoveImage(self, request: requests.RemoveImage, _: RunControl) -> Answer:
         yield from ()
+        self._seen.pop(request.name, None)
         self._images().remove(request.name)
         return {}
 
@@ -129,21 +173,59 @@ class EngineSession:
     # what the model does
 
     def _Adapt(self, request: requests.Adapt, control: RunControl) -> Answer:
-        end = yield from self._open().adapt(request.budget, control, preview_every=PREVIEW_SECONDS)
+        end = yield from self._open().adapt(
+            request.budget,
+            control,
+            preview_every=PREVIEW_SECONDS,
+            hold_out=request.hold_out,
+            keep_better=request.keep_better,
+        )
         return {"reason": str(end.reason), "steps": end.steps}
 
     def _Predict(self, request: requests.Predict, _: RunControl) -> Answer:
-        yield self._open().preview(request.name)
+        session = self._open()
+        predicted = session.predict(request.name, PREVIEW)
+        self._seen[request.name] = coarse_map(predicted.probabilities)
+        yield session.preview_of(request.name, predicted)
+        return {}
+
+    def _Suggest(self, request: requests.Suggest, control: RunControl) -> Answer:
+        session, found = self._open(), []
+        names = session.target.names if request.images is None else request.images
+        for name in names:
+            if control.stop_requested:
+                break
+            if name not in self._seen:
+                self._seen[name] = coarse_map(session.predict(name, PREVIEW).probabilities)
+            found.append(PaintedImage(name, self._seen[name], session.target.sample(name).labels))
+        counts = class_counts(session.target, len(session.classes))
+        yield SuggestionsReady(suggest(found, session.classes.names, counts.tolist(), request.count))
         return {}
 
     def _ZeroShot(self, request: requests.ZeroShot, _: RunControl) -> Answer:
-        bundle = self._model()
-        device = bundle.segmenter.text.device
-        vlm = load_vlm(bundle.vlm.spec, device=device, dense_mode=bundle.vlm.dense_mode, allow_download=False)
-        classes = self._open().classes
         image = self._images().sample(request.name).image
+        if request.vlm is None:
+            bundle = self._model()
+            device, dense_mode = str(bundle.segmenter.text.device), bundle.vlm.dense_mode
+            vlm = self._vlm(bundle.vlm.spec, device, dense_mode)
+        else:
+            vlm = self._vlm(request.vlm, choose_device(request.device))
+        classes = request.classes or self._open().classes
         seen = Predictor(segmenter_from_language(vlm, classes)).predict(image)
         yield PreviewReady(request.name, seen.labels, seen.confidence)
+        return {}
+
+    def _FindVlm(self, request: requests.FindVlm, _: RunControl) -> Answer:
+        yield _found(request.vlm)
+        return {}
+
+    def _DownloadVlm(self, request: requests.DownloadVlm, control: RunControl) -> Answer:
+        yield from iter_download(request.vlm, control, check=load_vlm)
+        yield _found(request.vlm)
+        return {}
+
+    def _ListDevices(self, _: requests.ListDevices, __: RunControl) -> Answer:
+        yield DevicesFound(present_devices())
         return {}
 
     def _Evaluate(self, request: requests.Evaluate, _: RunControl) -> Answer:
@@ -157,12 +239,29 @@ class EngineSession:
         save_bundle(self._open().bundle(), request.folder)
         return {"folder": request.folder}
 
-    def _RestoreRound(self, request: requests.RestoreRound, _: RunControl) -> Answer:
+    def _RestoreRound(self, request: requests.RestoreRound, control: RunControl) -> Answer:
+        session = self._open()
+        session.restore(request.round)
+        yield RoundRestored(request.round)
+        for name in request.images:
+            if control.stop_requested:
+                break
+            yield session.preview(name)
+        return session.history_to_json()
+
+    def _ListRounds(self, _: requests.ListRounds, __: RunControl) -> Answer:
         yield from ()
-        self._open().restore(request.round)
-        return {}
+        return {"rounds": [], "current": 0} if self._session is None else self._session.history_to_json()
 
     # state
+
+    def _vlm(self, spec: str, device: str, dense_mode: str | None = None) -> Vlm:
+        """A vision-language model; the last one is kept, because the next map is likely to be asked of it."""
+        key = (spec, device, dense_mode)
+        if self._kept_vlm is None or self._kept_vlm[0] != key:
+            self._kept_vlm = None
+            self._kept_vlm = key, load_vlm(spec, device=device, dense_mode=dense_mode, allow_download=False)
+        return self._kept_vlm[1]
 
     def _model(self) -> Bundle:
         if self._bundle is None:
@@ -173,9 +272,16 @@ class EngineSession:
         """The session; opened on what there is if none is open."""
         if self._session is None:
             self._session = AdaptationSession(
-                self._model(), target=self._target, source=self._source, settings=self._settings
+                self._model(), target=self._target, source=self._matched_source(), settings=self._settings
             )
         return self._session
+
+    def _matched_source(self) -> Domain | None:
+        """The source with labels that are indices into the model's classes: a bundle may list them otherwise."""
+        known, wanted = self._source_classes, self._model().classes
+        if self._source is None or known is None or known.names == wanted.names:
+            return self._source
+        return RelabelledDomain(self._source, known, wanted, by_name=True)
 
     def _begin_from(self, bundle: Bundle) -> None:
         self._end_session()
@@ -188,6 +294,16 @@ class EngineSession:
 
     def _images(self) -> EditableDomain:
         return self._target if self._session is None else self._session.target
+
+
+def _found(vlm: str) -> VlmFound:
+    package = missing_package(vlm)
+    problem = (
+        f"{vlm} needs the package {package}, which is not installed; run `pip install {package}`."
+        if package
+        else ""
+    )
+    return VlmFound(vlm, vlm_is_here(vlm), problem)
 
 
 def _domain_of_arrays(images: Mapping[str, NDArray[Any]], labels: Mapping[str, NDArray[Any]]) -> MemoryDomain:

@@ -168,6 +168,8 @@ class SetImage(Request):
     """(H, W) or (H, W, C) of any number type."""
     channels: tuple[int | None, ...] | None = None
     """Which channels, counted from 0, the model sees as red, green and blue; None: the usual ones."""
+    axes: str = ""
+    """Letters of the axes, if known: ``YXC`` are separate channels, ``YXS`` the colours of a photograph."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,10 @@ class SetScribbles(Request):
 
 @dataclass(frozen=True)
 class SetClasses(Request):
-    """Replace the class set; class ``k`` keeps its strokes, new classes come at the end."""
+    """Replace the class set; strokes follow their class, those of a class that is no more are forgotten.
+
+    A class is the same if it has the same name, or was renamed and kept its value.
+    """
 
     classes: ClassSet
 
@@ -200,6 +205,10 @@ class Adapt(Request):
     """Run one round; answered by its events, ``RoundFinished`` last. Opens a session if none is open."""
 
     budget: Budget = field(default_factory=Budget)
+    hold_out: float = 0.0
+    """Share of each class's painted pixels that the round does not see and is measured on, 0 to 0.5."""
+    keep_better: bool = False
+    """Go back by itself if the round got worse on them."""
 
 
 @dataclass(frozen=True)
@@ -210,10 +219,47 @@ class Predict(Request):
 
 
 @dataclass(frozen=True)
+class Suggest(Request):
+    """Find the places where one more stroke pays most; answered by one ``SuggestionsReady``, after a Stop by what was found."""
+
+    count: int = 8
+    images: tuple[str, ...] | None = None
+    """The images to look at; None: all."""
+
+
+@dataclass(frozen=True)
 class ZeroShot(Request):
-    """What the bare vision-language model sees in one target image; answered by one ``PreviewReady``."""
+    """What the bare vision-language model sees in one target image; answered by one ``PreviewReady``.
+
+    With `vlm` and `classes` it needs neither a bundle nor a source, and changes nothing in the session.
+    """
 
     name: str
+    vlm: str | None = None
+    """Name of the vision-language model; None: the one of the present model."""
+    classes: ClassSet | None = None
+    """What to look for; None: the classes of the session."""
+    device: str = "auto"
+    """Where to compute; unused without `vlm`."""
+
+
+@dataclass(frozen=True)
+class FindVlm(Request):
+    """Whether a vision-language model is on this machine; answered by one ``VlmFound``. Nothing is fetched."""
+
+    vlm: str
+
+
+@dataclass(frozen=True)
+class DownloadVlm(Request):
+    """Fetch a vision-language model; answered by its progress and one ``VlmFound``."""
+
+    vlm: str
+
+
+@dataclass(frozen=True)
+class ListDevices(Request):
+    """What can compute on this machine; answered by one ``DevicesFound``."""
 
 
 @dataclass(frozen=True)
@@ -233,9 +279,19 @@ class SaveBundle(Request):
 
 @dataclass(frozen=True)
 class RestoreRound(Request):
-    """Go back to the state after a round (0: before the first)."""
+    """Go back to the state after a round (0: before the first), or forward again.
+
+    Answered by ``RoundRestored`` and a ``PreviewReady`` of each of `images` (a Stop ends these); its answer is that of
+    :class:`ListRounds`.
+    """
 
     round: int
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ListRounds(Request):
+    """The rounds so far. Answer: ``{rounds: [{round, reason, steps, seconds, scores, parent}], current}``, the start first."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Protocol
 
 import semidavil_core
 from semidavil_core.control import RunControl
+from semidavil_core.engine.memory import limit_memory, read_limit
 from semidavil_core.engine.protocol import PROTOCOL_VERSION, Frame, read_frame, write_frame
 from semidavil_core.engine.requests import (
     Hello,
@@ -208,6 +209,7 @@ def main() -> None:
     )  # Ctrl-C in the terminal belongs to the window; it sends Stop
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
+    limit_memory(read_limit(sys.argv[1:]))
     requests, answers = _claim_streams()
     Server(requests, answers, EngineHandler(), on_end=_exit_soon).serve()
     os._exit(0)  # threads of numerical libraries must not hold up the end

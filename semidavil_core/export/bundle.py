@@ -1,4 +1,4 @@
-"""The bundle: one folder that holds an adapted model completely.
+"""The bundle: one folder, or one .zip file, that holds an adapted model completely.
 
 ``config.json`` (schema, vision-language model, sizes), ``classes.json``, ``weights.safetensors`` (image tower, guidance, decoder, text
 matrix), ``metrics.json`` and ``README.md``, the model card. Nothing in it is ever unpickled.
@@ -14,21 +14,22 @@ from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
 from semidavil_core import __version__
-from semidavil_core.atomic_files import replaced_folder, write_bytes, write_json
+from semidavil_core.atomic_files import write_bytes, write_json
 from semidavil_core.classes import ClassSet
 from semidavil_core.errors import InvalidBundle, SemiDavilError
+from semidavil_core.export.bundle_files import FORMAT as FORMAT
+from semidavil_core.export.bundle_files import MARKER as MARKER
+from semidavil_core.export.bundle_files import WEIGHTS, BundleFiles, bundle_classes, replaced_bundle
 from semidavil_core.model.build import build_segmenter
 from semidavil_core.model.model_settings import ModelSettings
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.vlm.rebuild import tower_from_reference
 from semidavil_core.vlm.reference import VlmReference
 
-MARKER: Final = "config.json"
-FORMAT: Final = "semidavil-bundle"
 SCHEMA_VERSION: Final = 1
 
 
@@ -45,37 +46,37 @@ class Bundle:
     """Settings by stage, as JSON."""
 
 
-def save_bundle(bundle: Bundle, folder: Path | str) -> None:
-    """Write a bundle folder atomically; an older bundle in its place is replaced only by a complete one.
+def save_bundle(bundle: Bundle, path: Path | str) -> None:
+    """Write a bundle atomically, as a folder or, if `path` ends with .zip, as one file; an older bundle is replaced only by a complete one.
 
     Raises
     ------
     OutputNotWritable
-        The folder cannot be written, or holds files that are no bundle.
+        The place cannot be written, or holds what is no bundle.
     """
-    with replaced_folder(Path(folder), marker=MARKER) as temporary:
+    with replaced_bundle(Path(path)) as temporary:
         state = {name: t.detach().cpu().contiguous() for name, t in bundle.segmenter.state_dict().items()}
-        _write_weights(state, temporary / "weights.safetensors")
+        _write_weights(state, temporary / WEIGHTS)
         write_json(temporary / "classes.json", bundle.classes.to_json())
         write_json(temporary / "metrics.json", dict(bundle.metrics))
         write_bytes(temporary / "README.md", _model_card(bundle).encode())
         write_json(temporary / MARKER, _config(bundle))
 
 
-def load_bundle(folder: Path | str, *, device: str | torch.device = "cpu") -> Bundle:
-    """Read a bundle folder; no download, no pickle.
+def load_bundle(path: Path | str, *, device: str | torch.device = "cpu") -> Bundle:
+    """Read a bundle, a folder or a .zip file; no download, no pickle.
 
     Raises
     ------
     InvalidBundle
-        The folder is no bundle, is damaged or incomplete, or of a newer schema.
+        It is no bundle, is damaged or incomplete, holds numbers that are not finite, or is of a newer schema.
     """
-    folder = Path(folder)
-    config = _read_json(folder, MARKER)
-    _check_schema(config, folder)
-    state = _read_weights(folder)
+    files = BundleFiles(path)
+    config = files.read_json(MARKER)
+    _check_schema(config, files.path)
+    state = _read_weights(files)
     try:
-        classes = ClassSet.read(folder / "classes.json")
+        classes = bundle_classes(path)
         reference = VlmReference.from_json(config["vlm"])
         tower = tower_from_reference(reference)
         if state["text"].ndim != 2 or state["text"].shape[1] != tower.embed_dim:
@@ -93,12 +94,12 @@ def load_bundle(folder: Path | str, *, device: str | torch.device = "cpu") -> Bu
         reason = " ".join((str(error) or type(error).__name__).split())[
             :200
         ]  # torch names tensors in further lines
-        raise InvalidBundle(f"The bundle {folder} is damaged ({reason}); export it again.") from error
+        raise InvalidBundle(f"The bundle {path} is damaged ({reason}); export it again.") from error
     if len(classes) != segmenter.num_classes:
         raise InvalidBundle(
-            f"The bundle {folder} lists {len(classes)} classes but its weights hold {segmenter.num_classes}; export it again."
+            f"The bundle {path} lists {len(classes)} classes but its weights hold {segmenter.num_classes}; export it again."
         )
-    metrics = _read_json(folder, "metrics.json") if (folder / "metrics.json").is_file() else {}
+    metrics = files.read_json("metrics.json") if files.has("metrics.json") else {}
     return Bundle(segmenter.to(device).eval(), classes, reference, metrics, config.get("settings", {}))
 
 
@@ -127,21 +128,6 @@ def _check_schema(config: Mapping[str, Any], folder: Path) -> None:
         )
 
 
-def _read_json(folder: Path, name: str) -> dict[str, Any]:
-    path = folder / name
-    if not path.is_file():
-        raise InvalidBundle(
-            f"{folder} is not a SemiDAViL bundle: it has no {name}; choose the folder that holds it."
-        )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidBundle(f"{path} is damaged ({error}); export the bundle again.") from error
-    if not isinstance(content, dict):
-        raise InvalidBundle(f"{path} is damaged (no JSON object); export the bundle again.")
-    return content
-
-
 def _write_weights(state: Mapping[str, Tensor], path: Path) -> None:
     try:
         save_file(dict(state), path, metadata={"format": "pt"})
@@ -149,13 +135,27 @@ def _write_weights(state: Mapping[str, Tensor], path: Path) -> None:
         raise OSError(str(error)) from error
 
 
-def _read_weights(folder: Path) -> dict[str, Tensor]:
-    path = folder / "weights.safetensors"
+def _read_weights(files: BundleFiles) -> dict[str, Tensor]:
+    """The tensors, all of whose numbers are finite."""
     try:
-        weights: dict[str, Tensor] = load_file(path)
-        return weights
+        weights: dict[str, Tensor]
+        if files.folder is not None:
+            weights = load_file(files.folder / WEIGHTS)
+        else:
+            weights = load(files.read(WEIGHTS))
     except (OSError, SafetensorError) as error:
-        raise InvalidBundle(f"{path} cannot be read ({error}); export the bundle again.") from error
+        raise InvalidBundle(
+            f"{files.where(WEIGHTS)} cannot be read ({error}); export the bundle again."
+        ) from error
+    spoilt = [
+        name for name, t in weights.items() if t.is_floating_point() and not bool(torch.isfinite(t).all())
+    ]
+    if spoilt:
+        raise InvalidBundle(
+            f"The bundle {files.path} holds numbers that are not finite (NaN or infinite) in {', '.join(sorted(spoilt)[:3])}; "
+            "export it again from a round that went well."
+        )
+    return weights
 
 
 def _model_card(bundle: Bundle) -> str:
@@ -163,7 +163,7 @@ def _model_card(bundle: Bundle) -> str:
     return (
         f"# SemiDAViL segmentation model\n\nMade with SemiDAViL {__version__} on the vision-language model `{bundle.vlm.spec}`.\n\n"
         f"## Classes (label-map value: name)\n\n{classes}\n\n## Use\n\n"
-        "```\nsemidavil predict --model THIS_FOLDER --images DIR --out DIR\n```\n\n"
+        "```\nsemidavil predict --model THIS_BUNDLE --images DIR --out DIR\n```\n\n"
         f"## Scores\n\n```json\n{json.dumps(dict(bundle.metrics), indent=1)}\n```\n\n"
         "Scores say how the model did on the images they were measured on; check it on your own before you rely on it.\n"
     )

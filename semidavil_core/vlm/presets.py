@@ -52,7 +52,7 @@ PRESETS: Final[Mapping[str, Preset]] = _by_name(
         purpose="Ships with the package: no download, fast on any laptop, good for a first try; the larger models know far more words.",
     ),
     Preset(
-        name="natural", model="MobileCLIP2-S0", pretrained="dfndr2b", licence="Apple AMLR (research only)", size_mb=300, embed_dim=512,
+        name="natural", model="MobileCLIP2-S0", pretrained="dfndr2b", licence="Apple Machine Learning Research (research only)", size_mb=300, embed_dim=512,
         templates="natural", purpose="Photographs and street scenes on a laptop without a GPU.", dense_scale=40.0,
     ),
     Preset(
@@ -62,11 +62,11 @@ PRESETS: Final[Mapping[str, Preset]] = _by_name(
     Preset(
         name="biomedical", model="hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224", pretrained=None, licence="MIT",
         size_mb=780, embed_dim=512, templates="biomedical", needs=("transformers",),
-        purpose="Microscopy, radiology and other figures of the biomedical literature.",
+        purpose="Microscopy, radiology and other figures of the biomedical literature; its makers mean it for research.",
     ),
     Preset(
         name="pathology", model="hf-hub:wisdomik/QuiltNet-B-16", pretrained=None, licence="MIT", size_mb=600, embed_dim=512,
-        templates="pathology", purpose="Stained tissue sections (histopathology).",
+        templates="pathology", purpose="Stained tissue sections (histopathology); its makers mean it for research.",
     ),
     Preset(
         name="remote-sensing", model="ViT-B-32", pretrained="hf-file:chendelong/RemoteCLIP/RemoteCLIP-ViT-B-32.pt",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QSize, Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QGridLayout,
@@ -14,7 +14,8 @@ from qtpy.QtWidgets import (
 )
 
 from semidavil_core.settings import Budget
-from semidavil_napari._session import State, Status
+from semidavil_napari._panels.plot import RoundPlot
+from semidavil_napari._session import State, Status, in_words
 
 _PROGRESS_PARTS = 1000
 _STATUS_LINES = 3
@@ -45,7 +46,9 @@ class AdaptPanel(QWidget):
         )
         self._budget = QDoubleSpinBox()
         self._budget.setObjectName("semidavil_budget")
-        self._budget.setToolTip("How long one round trains, in seconds.")
+        self._budget.setToolTip(
+            "How long one round may take, in seconds. Half a minute shows whether your strokes help; more polishes."
+        )
         self._budget.setDecimals(0)
         self._budget.setRange(1, 7 * 24 * 3600)
         self._budget.setValue(30)
@@ -57,7 +60,10 @@ class AdaptPanel(QWidget):
         self._status = QLabel()
         self._status.setObjectName("semidavil_status")
         self._status.setWordWrap(True)
+        self._status.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self._status.setMinimumHeight(self._status.fontMetrics().lineSpacing() * _STATUS_LINES)
+        self.plot = RoundPlot()
+        self.plot.hide()
 
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -67,6 +73,7 @@ class AdaptPanel(QWidget):
         layout.addWidget(self._stop, 1, 2)
         layout.addWidget(self._progress, 2, 0, 1, 3)
         layout.addWidget(self._status, 3, 0, 1, 3)
+        layout.addWidget(self.plot, 4, 0, 1, 3)
 
         self._adapt.clicked.connect(lambda: self.adapt.emit())
         self._pause.clicked.connect(lambda: (self.resume if self._paused else self.pause).emit())
@@ -98,6 +105,8 @@ class AdaptPanel(QWidget):
         self._progress.setRange(0, 0 if unknown else _PROGRESS_PARTS)
         if not unknown:
             self._progress.setValue(round((status.fraction or 0) * _PROGRESS_PARTS))
+        left = "" if status.seconds_left is None else f"{in_words(status.seconds_left)} left"
+        self._progress.setToolTip(left or "How far the present stage is.")
         words = (
             status.sentence
             if status.busy or missing is None

@@ -98,13 +98,33 @@ def test_a_value_that_is_no_class_is_named_unless_unlisted_values_are_ignored(
     assert CITY.to_indices(values, where="x", unlisted_is_ignored=True).tolist() == [[0, IGNORE_INDEX]]
 
 
-def test_a_typed_class_gets_the_first_free_value_and_colour() -> None:
+def test_a_typed_class_gets_a_new_value_and_the_first_free_colour() -> None:
     more = ClassSet.from_names(["a", "b"]).with_class(" c ")
     assert more.names == ("a", "b", "c")
     assert more[2].value == 2
     assert more[2].color == DEFAULT_COLORS[2]
-    assert CITY.with_class("sky")[2].value == 0
+    assert CITY.with_class("sky")[2].value == 18
     assert len(CITY) == 2
+
+
+def test_the_value_of_a_removed_class_is_given_to_no_other_while_there_are_more() -> None:
+    fewer = CITY.without(1)
+    assert fewer.names == ("road",)
+    assert ClassSet.from_names(["a", "b"]).without(1).with_moved(0, 0).with_class("c").values == (0, 2)
+    assert fewer.with_changed(0, fewer[0]).retired == {17}
+    assert fewer == ClassSet(CITY.classes[:1])
+    full = ClassSet.from_names([f"c{i}" for i in range(254)])
+    assert full.without(0).without(0).with_class("x").with_class("y").values[-2:] == (254, 0)
+    with pytest.raises(InvalidClasses, match="empty"):
+        fewer.without(0)
+
+
+def test_classes_move_and_change_without_touching_the_others() -> None:
+    three = CITY.with_class("sky")
+    assert three.with_moved(2, 0).names == ("sky", "road", "pole")
+    assert three.with_moved(0, 1).values == (17, 7, 18)
+    with pytest.raises(InvalidClasses, match="more than once"):
+        three.with_changed(2, ClassInfo("Road", (), "#000000", 18))
 
 
 def test_a_class_is_found_in_any_case() -> None:

@@ -25,7 +25,14 @@ from semidavil_core.commands.running import Job, Outcome, exit_code_of, run_comm
 from semidavil_core.control import RunControl
 from semidavil_core.errors import AdaptationFailed, InvalidClasses, InvalidSettings
 from semidavil_core.events import Notice, RoundFinished, StageProgress, StageStarted, StepFinished
-from semidavil_core.requests import AdaptRequest, CommandRequest, DemoRequest, PredictRequest, PretrainRequest
+from semidavil_core.requests import (
+    AdaptRequest,
+    CommandRequest,
+    DemoRequest,
+    PredictRequest,
+    PretrainRequest,
+    SuggestRequest,
+)
 from semidavil_core.settings import AdaptSettings, PredictSettings
 
 OPTIONS = {
@@ -64,6 +71,7 @@ OPTIONS = {
     ),
     "predict": ("--model", "--images", "--out", "--confidence", "--format", "--device", "--channels"),
     "evaluate": ("--model", "--images", "--labels", "--json", "--device", "--channels"),
+    "suggest": ("--model", "--images", "--scribbles", "--json", "--count", "--device", "--channels"),
 }
 
 
@@ -140,6 +148,9 @@ BAD_WORDS = {
     "output over other files": "prepare --source {data} --out {data}",
     "output among the images": "predict --model m --images {data} --out {data}/images",
     "scores to a folder": "evaluate --model m --images {data} --labels {data}/labels --json {data}",
+    "no places": "suggest --model m --images {data} --count 0",
+    "places to a folder": "suggest --model m --images {data} --json {data}",
+    "places of a bundle that is none": "suggest --model {data} --images {data} --json {out}",
     "nothing to learn from": "pretrain --out {out}",
     "captions without images": "pretrain --captions c.csv --out {out}",
     "captions and a source": "pretrain --images {data} --captions c.csv --source {data} --out {out}",
@@ -458,6 +469,7 @@ REQUESTS = [
         model=Path("m"), images=Path("i"), out=Path("o"), confidence=True, channels="1,0,2", format="tiff"
     ),
     PretrainRequest(source=Path("s"), classes="a,b", out=Path("o"), steps=4),
+    SuggestRequest(model=Path("m"), images=Path("i"), scribbles=Path("s"), json=Path("j"), count=3),
 ]
 
 

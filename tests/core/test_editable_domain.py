@@ -181,7 +181,20 @@ def test_relabelling_leaves_unlabelled_images_and_names_alone() -> None:
     assert domain[0].labels is None
 
 
-def test_a_class_added_in_place_of_a_removed_one_takes_none_of_its_labels() -> None:
-    replaced = ClassSet((OLD[0], OLD[2])).with_class("car")
-    assert replaced[2].value == OLD[1].value
-    assert seen(replaced, [0, 1, 2]) == [0, 255, 1]
+@pytest.mark.parametrize(("removed", "left"), [(1, [0, 255, 1]), (2, [0, 1, 255])])
+def test_a_class_added_in_place_of_a_removed_one_takes_none_of_its_labels(
+    removed: int, left: list[int]
+) -> None:
+    assert seen(OLD.without(removed).with_class("car"), [0, 1, 2]) == left
+
+
+def test_a_class_that_was_renamed_and_moved_keeps_its_labels() -> None:
+    renamed = OLD.with_changed(0, ClassInfo("street", ("street",), "#123456", OLD[0].value)).with_moved(0, 2)
+    assert renamed.names == ("tree", "sky", "street")
+    assert seen(renamed, [0, 1, 2]) == [2, 0, 1]
+
+
+def test_two_classes_that_exchange_their_names_exchange_their_labels() -> None:
+    exchanged = OLD.with_changed(0, ClassInfo("x", (), "#123456", OLD[0].value))
+    exchanged = exchanged.with_changed(1, ClassInfo("road", (), "#123456", OLD[1].value))
+    assert seen(exchanged, [0, 1, 2]) == [1, 255, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,11 @@ from semidavil_core.engine.handlers import EngineSession
 from semidavil_core.engine.requests import (
     Adapt,
     ArrayMap,
+    DownloadVlm,
     Evaluate,
+    FindVlm,
+    ListDevices,
+    ListRounds,
     LoadBundle,
     OpenSession,
     Predict,
@@ -29,10 +34,22 @@ from semidavil_core.engine.requests import (
     SetImage,
     SetScribbles,
     SetSource,
+    Suggest,
     ZeroShot,
 )
-from semidavil_core.errors import InvalidBundle, InvalidImage, InvalidInput, InvalidLabels
-from semidavil_core.events import Done, Event, PreviewReady, RoundFinished, StepFinished
+from semidavil_core.errors import InvalidBundle, InvalidImage, InvalidInput, InvalidLabels, UnknownModel
+from semidavil_core.events import (
+    DevicesFound,
+    Done,
+    Event,
+    HeldOutMeasured,
+    PreviewReady,
+    RoundFinished,
+    RoundRestored,
+    StepFinished,
+    SuggestionsReady,
+    VlmFound,
+)
 from semidavil_core.settings import Budget
 
 CLASSES = ClassSet.from_names(["road", "sky"])
@@ -125,6 +142,49 @@ def test_a_round_gives_steps_then_its_end_and_changes_the_prediction(engine: Eng
     np.testing.assert_allclose(prediction(engine, Predict("x")).confidence, before.confidence, atol=1e-5)
 
 
+def test_the_rounds_are_listed_and_going_back_shows_the_images_and_says_where_it_is(
+    engine: EngineSession,
+) -> None:
+    assert ask(engine, ListRounds())[1]["current"] == 0
+    before = prediction(engine, Predict("x"))
+    for _ in range(2):
+        events, _ = ask(engine, Adapt(Budget(steps=1), hold_out=0.15))
+    last = events[-1]
+    assert isinstance(last, RoundFinished)
+    assert "held_out_accuracy_after" in last.scores
+    assert any(isinstance(e, HeldOutMeasured) for e in events)
+    events, listed = ask(engine, RestoreRound(0, ("x",)))
+    assert events[0] == RoundRestored(0)
+    assert isinstance(events[1], PreviewReady)
+    np.testing.assert_allclose(events[1].confidence, before.confidence, atol=1e-5)
+    assert listed["current"] == 0
+    assert [row["round"] for row in listed["rounds"]] == [0, 1, 2]
+    assert listed["rounds"][2]["scores"] == last.scores
+    assert listed == ask(engine, ListRounds())[1]
+    assert json.loads(json.dumps(listed)) == listed
+
+
+def test_a_stop_ends_the_images_after_going_back(engine: EngineSession) -> None:
+    control = RunControl()
+    control.stop()
+    assert list(engine.handle(RestoreRound(0, ("x", "x")), control)) == [RoundRestored(0)]
+
+
+def test_places_to_paint_next_are_suggested_from_what_the_model_sees_now(engine: EngineSession) -> None:
+    ask(engine, SetImage("y", picture(3)))
+    ask(engine, Predict("x"))
+    kept = dict(engine._seen)
+    (event,), _ = ask(engine, Suggest(5))
+    assert isinstance(event, SuggestionsReady)
+    assert {place.image for place in event.suggestions} == {"x", "y"}
+    assert engine._seen["x"] is kept["x"], "what was predicted is not predicted again"
+    for place in event.suggestions:
+        if place.image == "x":
+            assert strokes()[round(place.y), round(place.x)] == 255
+    ask(engine, Adapt(Budget(steps=1)))
+    assert not engine._seen
+
+
 def test_a_class_typed_in_is_predicted_from_at_once_and_saved(engine: EngineSession, tmp_path: Path) -> None:
     more = CLASSES.with_class("puddle")
     ask(engine, SetClasses(more))
@@ -132,6 +192,53 @@ def test_a_class_typed_in_is_predicted_from_at_once_and_saved(engine: EngineSess
     ask(engine, SaveBundle(str(tmp_path / "b")))
     _, result = ask(EngineSession(), LoadBundle(str(tmp_path / "b"), "cpu"))
     assert [c["name"] for c in result["classes"]] == ["road", "sky", "puddle"]
+
+
+def test_a_map_of_typed_classes_needs_no_model_and_changes_nothing(bundle: Path) -> None:
+    engine = EngineSession()
+    ask(engine, SetImage("x", picture(2)))
+    look = ZeroShot("x", "mini", CLASSES.with_class("puddle"), "cpu")
+    seen = prediction(engine, look)
+    assert seen.prediction.shape == (72, 80)
+    assert seen.prediction.max() <= 2
+    kept = engine._kept_vlm
+    np.testing.assert_array_equal(prediction(engine, look).prediction, seen.prediction)
+    assert engine._kept_vlm is kept
+    with pytest.raises(InvalidInput, match="There is no model yet"):
+        ask(engine, ZeroShot("x"))
+    with pytest.raises(InvalidInput, match="nobody"):
+        ask(engine, ZeroShot("nobody", "mini", CLASSES, "cpu"))
+    ask(engine, LoadBundle(str(bundle), "cpu"))
+    before = prediction(engine, Predict("x"))
+    ask(engine, look)
+    after = prediction(engine, Predict("x"))
+    np.testing.assert_array_equal(after.prediction, before.prediction)
+
+
+def test_the_strokes_follow_the_classes_and_rounds_go_on(engine: EngineSession) -> None:
+    ask(engine, SetClasses(CLASSES.with_moved(1, 0)))
+    pseudo = prediction(engine, Predict("x")).pseudo_labels
+    assert pseudo is not None
+    assert (pseudo[5:8, 10:60] == 0).all()
+    assert (pseudo[60:63, 10:60] == 1).all()
+    ask(engine, Adapt(Budget(steps=1)))
+    ask(engine, SetClasses(CLASSES.with_class("puddle")))
+    ask(engine, RestoreRound(1))
+    assert prediction(engine, Predict("x")).prediction.max() <= 2
+
+
+def test_the_engine_tells_which_models_and_devices_are_here() -> None:
+    engine = EngineSession()
+    assert ask(engine, FindVlm("mini"))[0] == [VlmFound("mini", here=True)]
+    assert ask(engine, DownloadVlm("mini"))[0][-1] == VlmFound("mini", here=True)
+    (found,), _ = ask(engine, FindVlm("ViT-B-16:metaclip_400m"))
+    assert isinstance(found, VlmFound)
+    assert not found.here
+    with pytest.raises(UnknownModel):
+        ask(engine, FindVlm("minni"))
+    (devices,), _ = ask(engine, ListDevices())
+    assert isinstance(devices, DevicesFound)
+    assert "cpu" in devices.devices
 
 
 def test_images_and_strokes_outlive_a_new_model(engine: EngineSession, bundle: Path) -> None:

@@ -22,6 +22,9 @@ from semidavil_core.engine.protocol import (
 from semidavil_core.engine.requests import (
     Adapt,
     ArrayMap,
+    DownloadVlm,
+    FindVlm,
+    ListDevices,
     PrepareFromSource,
     Request,
     SetClasses,
@@ -29,6 +32,7 @@ from semidavil_core.engine.requests import (
     SetScribbles,
     SetSource,
     Stop,
+    ZeroShot,
     request_from_frame,
 )
 from semidavil_core.errors import EngineFailed, InvalidClasses
@@ -185,6 +189,11 @@ REQUESTS: list[Request] = [
     SetSource(),
     PrepareFromSource(CLASSES, "mini", Budget(steps=1), {"lr": 0.1}),
     SetScribbles("a", None),
+    ZeroShot("a"),
+    ZeroShot("a", "mini", CLASSES, "cpu"),
+    FindVlm("natural"),
+    DownloadVlm("natural"),
+    ListDevices(),
 ]
 
 

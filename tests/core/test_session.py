@@ -393,13 +393,43 @@ def test_source_labels_follow_their_class_when_the_order_changes(bundle: Bundle)
 def test_a_round_after_a_class_was_removed_does_without_its_source_labels(bundle: Bundle) -> None:
     session = session_of(bundle)
     session.set_classes(ClassSet((CLASSES[2], CLASSES[0])))
-    for name in ("night0", "night1"):
-        labels = session.target.sample(name).labels
-        assert labels is not None
-        relabelled = np.full(256, 255, np.uint8)
-        relabelled[[0, 2]] = 1, 0
-        session.set_scribbles(name, relabelled[labels])
     assert drain(session.adapt(TWO_STEPS)).steps == 2
+
+
+def test_strokes_follow_their_class_when_it_moves_or_is_renamed_and_go_with_it(bundle: Bundle) -> None:
+    session = session_of(bundle)
+    before = session.target.sample("night0").labels
+    assert before is not None
+    moved = CLASSES.with_moved(2, 0)  # sky, ground, tree
+    session.set_classes(moved.with_changed(1, replace(moved[1], name="soil")).without(2))
+    after = session.target.sample("night0").labels
+    np.testing.assert_array_equal(
+        after, np.where(before == 255, 255, np.array([1, 255, 0] + 253 * [255])[before])
+    )
+    session.set_classes(session.classes.with_class("tree"))
+    back = session.target.sample("night0").labels
+    assert back is not None
+    assert set(np.unique(back)) == {0, 1, 255}
+    assert drain(session.adapt(TWO_STEPS)).steps == 2
+
+
+def test_rounds_from_before_the_classes_were_moved_and_removed_are_restored(bundle: Bundle) -> None:
+    session = session_of(bundle)
+    drain(session.adapt(TWO_STEPS))
+    first = session.predict("night0").probabilities
+    session.set_classes(CLASSES.with_moved(2, 0).without(1))  # sky, tree
+    drain(session.adapt(TWO_STEPS))
+    session.set_classes(session.classes.with_class("ground").with_moved(2, 0).with_moved(1, 2))
+    session.restore(1)
+    assert session.classes.names == CLASSES.names
+    np.testing.assert_allclose(session.predict("night0").probabilities, first, atol=1e-5)
+
+
+def test_a_renamed_class_is_not_new_to_the_model(bundle: Bundle) -> None:
+    session = session_of(bundle)
+    session.set_classes(CLASSES.with_changed(1, replace(CLASSES[1], name="bush", prompts=("bush",))))
+    told_words = [e.message for e in session.adapt(TWO_STEPS) if isinstance(e, Notice)]
+    assert not any("is new to it" in words for words in told_words)
 
 
 def test_going_back_to_an_earlier_round_keeps_the_present_classes(bundle: Bundle) -> None:

@@ -102,6 +102,27 @@ def test_the_same_seed_and_steps_give_the_same_model(world: Path) -> None:
     ).read_bytes()
 
 
+def test_suggest_ranks_places_inside_the_images_and_away_from_strokes(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "suggest --model prepared --images target --scribbles target/scribbles --json new-next.json --count 4"
+    run(world, words)
+    told = capsys.readouterr().out
+    places = json.loads((world / "new-next.json").read_text())["suggestions"]
+    assert 1 <= len(places) <= 4
+    assert len(told.splitlines()) == len(places)
+    strokes = {p.stem: read_label_values(p) for p in (world / "target" / "scribbles").iterdir()}
+    for place in places:
+        assert 0 <= place["y"] < 64
+        assert 0 <= place["x"] < 72
+        assert place["reason"] in told
+        if place["image"] in strokes:
+            assert strokes[place["image"]][int(place["y"]), int(place["x"])] == 0
+    (world / "new-next.json").unlink()
+    run(world, words)
+    assert json.loads((world / "new-next.json").read_text())["suggestions"] == places
+
+
 def test_zero_shot_needs_names_only(world: Path) -> None:
     run(world, "zero-shot --classes ground,tree,sky --images target --out new-zero")
     assert set(np.unique(read_label_values(world / "new-zero" / "night0.png"))) <= {0, 1, 2}

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import napari
 import numpy as np
 import pytest
 from npe2 import PluginManager, PluginManifest
@@ -17,6 +18,14 @@ from semidavil_napari._dock_widget import AdaptWidget
 
 MANIFEST = Path(semidavil_napari.__file__).parent / "napari.yaml"
 FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
+
+
+@pytest.fixture(autouse=True)
+def recovery_place(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Unsaved strokes of a test stay out of the home."""
+    place = tmp_path_factory.mktemp("recovery")
+    monkeypatch.setenv("SEMIDAVIL_RECOVERY", str(place))
+    return place
 
 
 @pytest.fixture
@@ -64,6 +73,7 @@ def open_widget(make_napari_viewer_proxy, qtbot, source_folder) -> Iterator[Open
 
     yield open_
     for widget in opened:
+        widget._project.close()
         widget._jobs.close()
     workers = [w._jobs._worker for w in opened if w._jobs._worker is not None]
     qtbot.waitUntil(lambda: not any(worker.is_running for worker in workers), timeout=10_000)
@@ -74,3 +84,10 @@ def child(widget: QWidget, name: str):
     found = widget.findChild(QWidget, name)
     assert found is not None, f"no {name}"
     return found
+
+
+def press(key: str) -> None:
+    """Press a key on the canvas of the present viewer."""
+    viewer = napari.current_viewer()
+    assert viewer is not None
+    viewer.window._qt_viewer._key_map_handler.press_key(key)

@@ -10,10 +10,19 @@ import numpy as np
 import pytest
 
 from semidavil_core.classes import ClassSet
-from semidavil_core.engine.requests import Request
+from semidavil_core.engine.requests import Request, RestoreRound
+from semidavil_core.errors import EngineFailed
 from semidavil_core.events import Done, Event
 from semidavil_core.settings import Budget
-from semidavil_napari._rounds import EngineMemory, PlanImage, RoundPlan, Source, SourceKind, iter_round
+from semidavil_napari._rounds import (
+    EngineMemory,
+    PlanImage,
+    RoundPlan,
+    Source,
+    SourceKind,
+    iter_restore,
+    iter_round,
+)
 
 
 class Recorder:
@@ -52,6 +61,7 @@ FIRST = [
     "SetImage",
     "SetScribbles",
     "SetImage",
+    "Predict",
     "Adapt",
     "Predict",
     "Predict",
@@ -97,7 +107,7 @@ def test_another_source_begins_anew_but_keeps_the_images(plan: RoundPlan) -> Non
     list(iter_round(engine, memory, plan))
     engine.kinds()
     list(iter_round(engine, memory, replace(plan, vlm="natural")))
-    assert engine.kinds() == ["SetSource", "PrepareFromSource", "Adapt", "Predict", "Predict"]
+    assert engine.kinds() == ["SetSource", "PrepareFromSource", "Predict", "Adapt", "Predict", "Predict"]
 
 
 def test_a_stop_during_preparation_runs_no_round_and_the_next_prepares_again(plan: RoundPlan) -> None:
@@ -110,6 +120,8 @@ def test_a_stop_during_preparation_runs_no_round_and_the_next_prepares_again(pla
 
 def test_the_first_stop_ends_the_round_and_still_predicts_a_second_ends_that(plan: RoundPlan) -> None:
     engine, memory = Recorder(), EngineMemory()
+    list(iter_round(engine, memory, plan))
+    engine.kinds()
     stops = 0
 
     def pressed() -> int:
@@ -126,3 +138,31 @@ def test_the_classes_lie_beside_the_source_or_one_level_up(source_folder: Path) 
     assert source.classes.names == ("road", "sky")
     (source_folder / "classes.json").rename(source_folder.parent / "classes.json")
     assert source.classes.names == ("road", "sky")
+
+
+def test_before_the_first_round_a_few_images_are_looked_at_and_a_stop_then_ends_the_job(
+    plan: RoundPlan,
+) -> None:
+    images = tuple(image(name, painted=name != "b") for name in "abcdefgh")
+    engine, memory = Recorder(), EngineMemory()
+    list(iter_round(engine, memory, replace(plan, images=images)))
+    kinds = engine.kinds()
+    looks = kinds[: kinds.index("Adapt")].count("Predict")
+    assert looks == 4
+    list(iter_round(engine, memory, replace(plan, images=images)))
+    assert engine.kinds()[0] == "Adapt", "later rounds begin at once"
+    engine = Recorder()
+    list(iter_round(engine, EngineMemory(), plan, lambda: int(engine.requests[-1].kind == "Predict")))
+    assert "Adapt" not in engine.kinds()
+
+
+def test_going_back_asks_for_the_images_that_the_engine_has_and_needs_an_engine_that_has_rounds(
+    plan: RoundPlan,
+) -> None:
+    engine, memory = Recorder(), EngineMemory()
+    list(iter_round(engine, memory, plan))
+    engine.kinds()
+    list(iter_restore(engine, memory, 0))
+    assert engine.requests == [RestoreRound(0, ("a", "b"))]
+    with pytest.raises(EngineFailed, match="no way back"):
+        list(iter_restore(engine, EngineMemory(), 0))

@@ -28,7 +28,7 @@ def adapting() -> Session:
 
 def test_the_status_says_the_round_what_is_left_and_how_sure_the_teacher_is() -> None:
     status = adapting().status
-    assert status.sentence == "Round 1: 41 s left, 212 steps, loss 0.50, mean confidence 0.83"
+    assert status.sentence == "Round 1: 41 s left, 212 steps, mean confidence 0.83"
     assert (status.state, status.fraction) == (State.ADAPTING, 0.3)
     assert status.busy
     assert status.can_pause

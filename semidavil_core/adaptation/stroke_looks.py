@@ -1,0 +1,72 @@
+"""A look at all strokes before and after a round: how boldly to train, and what the round was worth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semidavil_core.adaptation.held_out import HeldOutStrokes
+from semidavil_core.adaptation.held_out_check import StrokeShares
+from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, stroke_agreement
+from semidavil_core.data.domains import Domain
+from semidavil_core.inference.predict import Predictor
+from semidavil_core.model.segmenter import Segmenter
+from semidavil_core.settings import PredictSettings
+
+
+@dataclass(frozen=True)
+class StrokeLook:
+    """What a model makes of the strokes."""
+
+    agreement: StrokeAgreement
+    """With the strokes of up to 16 images, held out or not."""
+    held_out: StrokeShares
+    seconds: float
+    """How long the look took."""
+
+
+def look_at_strokes(
+    model: Segmenter,
+    target: Domain,
+    held: HeldOutStrokes,
+    *,
+    seconds: float = float("inf"),
+    stopped: Callable[[], bool] = lambda: False,
+) -> StrokeLook:
+    """Compare `model` with the strokes of `target`, each image predicted once; at least one image is.
+
+    Parameters
+    ----------
+    model
+        The network.
+    target
+        Images with all their strokes.
+    held
+        Those that no round has seen.
+    seconds
+        After so long no further image is looked at.
+    stopped
+        Whether a person wants an end.
+    """
+    began = time.monotonic()
+    shares = StrokeShares(held)
+
+    def go_on() -> bool:
+        return not stopped() and time.monotonic() - began < seconds
+
+    def watch(image: str, prediction: NDArray[np.uint8]) -> bool:
+        shares.saw(image, prediction)
+        return go_on()
+
+    agreement = stroke_agreement(model, target, watch)
+    predictor = Predictor(model, PredictSettings(flip=False))
+    rows = {name: row for row, name in enumerate(target.names)}
+    for name in shares.unseen:
+        if not go_on():
+            break
+        shares.saw(name, predictor.predict(target[rows[name]].image).labels)
+    return StrokeLook(agreement, shares, time.monotonic() - began)

@@ -1,0 +1,213 @@
+"""The rounds in the window: draws them while they run, lists them, compares before and after, and goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from semidavil_core.classes import ClassSet
+from semidavil_core.engine.client import EngineClient
+from semidavil_core.events import (
+    Event,
+    HeldOutMeasured,
+    ModelChanged,
+    RoundFinished,
+    RoundRestored,
+    StageStarted,
+    StepFinished,
+)
+from semidavil_napari._archive import PredictionArchive
+from semidavil_napari._jobs import EngineJobs, Job
+from semidavil_napari._layers import LayerBook, Place
+from semidavil_napari._panels.plot import RoundPlot
+from semidavil_napari._panels.rounds import RoundsPanel, RoundsView
+from semidavil_napari._round_list import RoundEntry, RoundList
+from semidavil_napari._rounds import EngineMemory, iter_restore
+from semidavil_napari._session import Stage, Status
+
+
+class HistoryController:
+    """Keeps the list of rounds true.
+
+    Parameters
+    ----------
+    viewer
+        The napari viewer.
+    book, jobs
+        Its layers, and the engine's jobs.
+    panel, plot
+        What to show the rounds in.
+    images
+        Keys of the chosen image layers.
+    run
+        Starts a job that a person asked for, with a sentence for the status.
+    """
+
+    def __init__(
+        self,
+        viewer: Any,
+        book: LayerBook,
+        jobs: EngineJobs,
+        panel: RoundsPanel,
+        plot: RoundPlot,
+        images: Callable[[], Sequence[str]],
+        run: Callable[[str, Job], None],
+    ) -> None:
+        self.rounds = RoundList()
+        self._viewer, self._book, self._jobs = viewer, book, jobs
+        self._panel, self._plot = panel, plot
+        self._images, self._run = images, run
+        self._archive = PredictionArchive()
+        self._compared: RoundEntry | None = None
+        self._swapped: set[str] = set()
+        self._busy = self._training = False
+        panel.go_to.connect(self.go_to)
+        panel.undo.connect(self.undo)
+        panel.renamed.connect(self._on_renamed)
+        panel.compare.connect(self._on_compare)
+        jobs.happened.connect(self._on_event)
+        jobs.failed.connect(self._on_failed)
+        jobs.ended.connect(self._on_ended)
+        viewer.dims.events.current_step.connect(self._on_moved)
+        self._show()
+
+    def disconnect(self) -> None:
+        """Stop listening to the viewer."""
+        self._viewer.dims.events.current_step.disconnect(self._on_moved)
+
+    def recorded(self, job: Job, classes: ClassSet) -> Job:
+        """`job` such that its predictions, indices into `classes`, can be compared later."""
+
+        def work(client: EngineClient, memory: EngineMemory, stops: Callable[[], int]) -> Iterator[Event]:
+            return self._archive.recorded(job(client, memory, stops), classes)
+
+        return work
+
+    def go_to(self, key: int) -> None:
+        """Take the model of a round again."""
+        entry = self.rounds.get(key)
+        if entry is not None and entry.available:
+            classes = self._jobs.classes or self._book.classes
+            self._run(f"Going to {entry.name} …", self.recorded(partial(_restore, entry.number), classes))
+
+    def undo(self) -> None:
+        """Undo going back."""
+        if (entry := self.rounds.undo) is not None:
+            self.go_to(entry.key)
+
+    def recall(self, listed: Mapping[str, Any], names: Mapping[int, str]) -> None:
+        """Show the rounds of an earlier window, as ``ListRounds`` lists them; there is no going back to them."""
+        self.rounds.recall(listed, names)
+        self._show()
+
+    def show_status(self, status: Status) -> None:
+        """Follow what the window is doing."""
+        if status.busy != self._busy:
+            self._busy = status.busy
+            if status.busy:
+                self._panel.end_comparing()
+            self._show()
+
+    # what the job tells
+
+    def _on_event(self, event: Event) -> None:
+        if self._jobs.quiet is not None:
+            return
+        match event:
+            case StageStarted():
+                self._stage_started(event)
+            case StepFinished() if self._training:
+                self._plot.add_loss(event.seconds, event.loss)
+            case HeldOutMeasured():
+                self._plot.add_right(event.seconds, event.accuracy)
+            case ModelChanged():
+                self.rounds.model_changed()
+                self._plot.clear()
+            case RoundFinished() if event.round > 0:
+                self._training = False
+                self.rounds.finished(event)
+            case RoundRestored():
+                self.rounds.restored(event.round)
+            case _:
+                return
+        if not isinstance(event, StepFinished | HeldOutMeasured):
+            self._show()
+
+    def _stage_started(self, event: StageStarted) -> None:
+        if event.stage != Stage.ADAPT:
+            return
+        self._training = True
+        number = 1 + max((e.number for e in self.rounds.entries if e.available), default=0)
+        self._plot.begin(f"Round {number}", event.total)
+        self._plot.show()
+
+    def _on_failed(self, _: str) -> None:
+        if self._training:
+            self._plot.fail()
+        self._training = False
+        if self._jobs.engine_pid is None:
+            self.rounds.lost()
+        self._show()
+
+    def _on_ended(self) -> None:
+        self._training = False
+        self._show()
+
+    # what a person does
+
+    def _on_renamed(self, key: int, name: str) -> None:
+        self.rounds.rename(key, name)
+        self._show()
+
+    def _on_compare(self, key: int) -> None:
+        """Swap the predictions of the images that are looked at; the last swap swaps back all that were."""
+        self._compared = self.rounds.get(key) if key != -1 else None
+        if self._compared is not None:
+            self._swap(self._compared)
+        else:
+            swapped, self._swapped = self._swapped, set()
+            self._draw(self.rounds.current, swapped)
+
+    def _on_moved(self, _: Any = None) -> None:
+        if self._compared is not None:
+            self._swap(self._compared)
+
+    def _swap(self, entry: RoundEntry) -> None:
+        """Show what the model saw after a round where the way back to the present prediction is kept."""
+        current = self.rounds.current
+        looked_at = {Place(key, self._book.shown(key)).name for key in self._images()}
+        kept = {
+            n for n in looked_at if current is not None and self._archive.get(current.number, n) is not None
+        }
+        self._swapped |= self._draw(entry, kept)
+
+    def _draw(self, entry: RoundEntry | None, names: Iterable[str]) -> set[str]:
+        """Draw what is kept of a round; the names of the images that were drawn."""
+        drawn = set()
+        for name in names if entry is not None else ():
+            kept = None if entry is None else self._archive.get(entry.number, name)
+            if kept is not None:
+                self._book.show_prediction(name, *kept)
+                drawn.add(name)
+        return drawn
+
+    def _show(self) -> None:
+        current = self.rounds.current
+        comparable = (e.key for e in self.rounds.entries if e.available and self._archive.has(e.number))
+        self._panel.setValue(
+            RoundsView(
+                entries=self.rounds.entries,
+                current=current,
+                before_current=None if current is None else self.rounds.parent(current),
+                undo=self.rounds.undo,
+                comparable=frozenset(comparable),
+                busy=self._busy,
+            )
+        )
+
+
+def _restore(
+    number: int, client: EngineClient, memory: EngineMemory, _: Callable[[], int]
+) -> Iterator[Event]:
+    return iter_restore(client, memory, number)

@@ -1,0 +1,172 @@
+"""The rounds as a person sees them: names, scores, which one stands, and the way back. Free of Qt and of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from semidavil_core.events import FinishReason, RoundFinished
+
+START: Final = "Start"
+
+
+class Verdict(StrEnum):
+    """What the strokes kept aside say of a round."""
+
+    BETTER = "better"
+    ALIKE = "alike"
+    """Within what chance explains."""
+    WORSE = "worse"
+    UNKNOWN = "unknown"
+    """Nothing was kept aside."""
+
+
+@dataclass(frozen=True)
+class RoundEntry:
+    """One round, or the start."""
+
+    key: int
+    """Unique in the list, also across models."""
+    number: int
+    """The engine's number; 0 is the start."""
+    name: str
+    steps: int = 0
+    seconds: float = 0.0
+    reason: str = FinishReason.BUDGET
+    scores: Mapping[str, float] = field(default_factory=dict)
+    parent: int = 0
+    """Number of the round that it went on from."""
+    available: bool = True
+    """Whether the engine still holds its model."""
+
+    @property
+    def before(self) -> float | None:
+        """Accuracy on the strokes kept aside before the round, 0 to 1."""
+        return self.scores.get("held_out_accuracy_before")
+
+    @property
+    def after(self) -> float | None:
+        """The same after the round."""
+        return self.scores.get("held_out_accuracy_after")
+
+    @property
+    def verdict(self) -> Verdict:
+        """What these two say together."""
+        if self.before is None or self.after is None:
+            return Verdict.UNKNOWN
+        change, margin = self.after - self.before, self.scores.get("held_out_margin", 0.0)
+        if abs(change) <= margin:
+            return Verdict.ALIKE
+        return Verdict.BETTER if change > 0 else Verdict.WORSE
+
+
+class RoundList:
+    """All rounds of a window, the oldest first."""
+
+    def __init__(self) -> None:
+        self.entries: list[RoundEntry] = []
+        self._current: int | None = None
+        self._left: list[int] = []
+
+    @property
+    def current(self) -> RoundEntry | None:
+        """The entry whose model stands; None if there is no model."""
+        return next((e for e in self.entries if e.key == self._current), None)
+
+    @property
+    def worse(self) -> RoundEntry | None:
+        """The standing round, if it got worse and the one from before it can be gone back to."""
+        entry = self.current
+        found = entry is not None and entry.verdict is Verdict.WORSE and self.parent(entry) is not None
+        return entry if found else None
+
+    @property
+    def undo(self) -> RoundEntry | None:
+        """Where going back last came from."""
+        return self.get(self._left[-1]) if self._left else None
+
+    def get(self, key: int) -> RoundEntry | None:
+        """The entry of a key."""
+        return next((e for e in self.entries if e.key == key), None)
+
+    def parent(self, entry: RoundEntry) -> RoundEntry | None:
+        """The entry that a round went on from, if its model is still there."""
+        return None if entry.number == 0 else self._of_number(entry.parent)
+
+    def names(self) -> dict[int, str]:
+        """The names of the present model's rounds by number."""
+        return {e.number: e.name for e in self.entries if e.available}
+
+    # what happens
+
+    def model_changed(self) -> None:
+        """Another model stands, rounds count from 1 again: earlier rounds can be looked at, not gone back to."""
+        self.lost()
+        self._current = self._append(RoundEntry(0, 0, START)).key
+
+    def lost(self) -> None:
+        """The engine is gone, and with it every model."""
+        self.entries = [replace(e, available=False) for e in self.entries if e.number > 0]
+        self._current, self._left = None, []
+
+    def finished(self, event: RoundFinished) -> None:
+        """A round is over."""
+        if event.round <= 0:
+            return
+        if self.current is None or self._of_number(event.round) is not None:
+            self.model_changed()
+        parent = self.current.number if self.current is not None else 0
+        entry = self._append(
+            RoundEntry(
+                0,
+                event.round,
+                f"Round {event.round}",
+                event.steps,
+                event.seconds,
+                event.reason,
+                event.scores,
+                parent,
+            )
+        )
+        self._left = []
+        if event.reason != FinishReason.RESTORED:
+            self._current = entry.key
+
+    def restored(self, number: int) -> None:
+        """The model of a round stands again; where it came from can be gone back to."""
+        entry = self._of_number(number)
+        if entry is None or entry.key == self._current:
+            return
+        if self._left and self._left[-1] == entry.key:
+            self._left.pop()
+        elif self._current is not None:
+            self._left.append(self._current)
+        self._current = entry.key
+
+    def rename(self, key: int, name: str) -> None:
+        """Give a round another name; an empty one gives its own back."""
+        self.entries = [
+            replace(e, name=name.strip() or (f"Round {e.number}" if e.number else START))
+            if e.key == key
+            else e
+            for e in self.entries
+        ]
+
+    def recall(self, listed: Mapping[str, Any], names: Mapping[int, str]) -> None:
+        """Show rounds of an earlier window in place of all others; their models are not in the engine."""
+        self.entries, self._current, self._left = [], None, []
+        for row in listed.get("rounds", []):
+            number = int(row["round"])
+            name = names.get(number, f"Round {number}" if number else START)
+            told = (row["steps"], row["seconds"], row["reason"], row["scores"], row["parent"])
+            self._append(RoundEntry(0, number, name, *told, available=False))
+
+    def _append(self, entry: RoundEntry) -> RoundEntry:
+        entry = replace(entry, key=1 + max((e.key for e in self.entries), default=0))
+        self.entries.append(entry)
+        return entry
+
+    def _of_number(self, number: int) -> RoundEntry | None:
+        return next((e for e in self.entries if e.available and e.number == number), None)

@@ -1,0 +1,103 @@
+"""The adapt panel and the activity dock follow the status."""
+
+from __future__ import annotations
+
+import pytest
+from napari.utils.progress import progress
+from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton
+
+from semidavil_napari._activity import Activity
+from semidavil_napari._panels.adapt import AdaptPanel
+from semidavil_napari._session import State, Status
+from tests.napari.conftest import child
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def panel(qtbot) -> AdaptPanel:
+    widget = AdaptPanel()
+    qtbot.addWidget(widget)
+    return widget
+
+
+def test_the_budget_is_in_seconds_and_cannot_be_nothing(panel: AdaptPanel) -> None:
+    child(panel, "semidavil_budget").setValue(0)
+    assert panel.value().seconds == 1
+
+
+def test_the_bar_says_how_long_is_left(panel: AdaptPanel) -> None:
+    panel.show_status(Status(State.ADAPTING, "Round 1: 41 s left", 0.3, seconds_left=41.0), None)
+    bar = child(panel, "semidavil_progress")
+    assert isinstance(bar, QProgressBar)
+    assert bar.toolTip() == "41 s left"
+    assert bar.value() == 300
+    panel.show_status(Status(State.STARTING, "Starting the engine …", None), None)
+    assert bar.maximum() == 0
+    panel.show_status(Status(sentence="It failed.", failed=True), None)
+    assert (bar.maximum(), bar.value()) == (1000, 0)
+
+
+def test_a_failure_leaves_no_stale_progress_and_the_button_works(panel: AdaptPanel) -> None:
+    panel.show_status(Status(State.ADAPTING, "Round 1", 0.7, seconds_left=9.0), None)
+    button, status = child(panel, "semidavil_adapt"), child(panel, "semidavil_status")
+    assert isinstance(button, QPushButton)
+    assert isinstance(status, QLabel)
+    assert not button.isEnabled()
+    panel.show_status(Status(sentence="The engine ended.", failed=True), None)
+    assert button.isEnabled()
+    assert status.text() == "The engine ended."
+    for name in ("semidavil_pause", "semidavil_stop"):
+        assert not child(panel, name).isEnabled()
+
+
+def test_every_control_has_a_tooltip(panel: AdaptPanel) -> None:
+    names = ("adapt", "budget", "pause", "stop", "progress", "plot")
+    assert all(child(panel, f"semidavil_{name}").toolTip() for name in names)
+
+
+# the activity dock
+
+
+@pytest.fixture
+def activity(make_napari_viewer):
+    make_napari_viewer()
+    found = Activity()
+    yield found
+    found.close()
+    assert not progress._all_instances
+
+
+def bars() -> list[str]:
+    return [bar.desc for bar in progress._all_instances]
+
+
+def test_a_job_has_one_bar_in_the_activity_dock_while_it_runs(activity: Activity, qtbot) -> None:
+    activity.show_status(Status(State.ADAPTING, "Round 3: 41 s left, 212 steps", 0.25, seconds_left=41.0))
+    assert not bars(), "never from within an event's handling"
+    qtbot.waitUntil(lambda: activity.running)
+    (bar,) = progress._all_instances
+    assert (bar.n, bar.total) == (250, 1000)
+    activity.show_status(Status(State.PREDICTING, "Predicting the images …", None))
+    qtbot.waitUntil(lambda: bar.total == 0)
+    activity.show_status(Status(sentence="Round 3 finished."))
+    qtbot.waitUntil(lambda: not activity.running)
+    assert not bars()
+    assert not activity._timer.isActive()
+
+
+def test_a_short_job_may_pass_without_a_bar(activity: Activity, qtbot) -> None:
+    activity.show_status(Status(State.SAVING, "Saving the bundle …", None))
+    activity.show_status(Status(sentence="Saved."))
+    qtbot.wait(400)
+    assert not bars()
+
+
+def test_closing_takes_the_bar_away(activity: Activity, qtbot) -> None:
+    activity.show_status(Status(State.ADAPTING, "Round 1", 0.1))
+    qtbot.waitUntil(lambda: activity.running)
+    activity.close()
+    assert not bars()
+    activity.show_status(Status(State.ADAPTING, "Round 1", 0.2))
+    qtbot.wait(400)
+    assert not bars()
