@@ -30,6 +30,7 @@ _SUPERVISED = AdaptSettings(
     mix_target=0.0,
     style=0.0,
     smoothing=False,
+    averaging=1.0,
 )
 _FIXMATCH = replace(_SUPERVISED, consistency=1.0, confidence=ConfidenceMode.HARD, threshold=0.95)
 

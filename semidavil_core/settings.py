@@ -95,24 +95,24 @@ class Budget(Settings):
 class PrepareSettings(Settings):
     """How a segmenter is trained on the labelled source domain."""
 
-    crop: int = 192
-    """Side of the square training crops in pixels."""
+    crop: int = 256
+    """Largest side of the square training crops in pixels; small images are cut into smaller crops."""
     batch: int = 4
     """Crops per step."""
-    scale_low: float = 0.8
+    scale_low: float = 0.7
     """Smallest random zoom of a crop; at 1 the image's shorter side fills the crop. Zooms stay within 0.4 and 1 of the image's own
     resolution at the low end and 1 and 2 at the high end, so that images are trained as they will be predicted."""
-    scale_high: float = 2.0
+    scale_high: float = 1.7
     """Largest random zoom of a crop, likewise."""
-    head_rate: float = 2e-3
+    head_rate: float = 1e-3
     """Learning rate of guidance and decoder."""
-    tower_rate: float = 5e-4
+    tower_rate: float = 3e-4
     """Learning rate of the tower in full mode."""
     weight_decay: float = 1e-2
     """AdamW's decoupled weight decay."""
     dyce_hard: float = 0.3
     """DyCE's share of hardest pixels (the paper's code starts from 0.2)."""
-    dyce_balance: float = 0.75
+    dyce_balance: float = 0.5
     """DyCE's exponent w: 1 weighs pixels alike, 0 weighs classes alike."""
     rare_temperature: float = 0.2
     """Temperature of rare-class sampling (DAFormer); larger is closer to uniform over images' classes."""
@@ -143,18 +143,18 @@ class PrepareSettings(Settings):
 class AdaptSettings(Settings):
     """How a round of adaptation trains. Sources of the start values: SemiDAViL, UniMatch, DACS, RIPU, SemiVL."""
 
-    crop: int = 192
-    """Side of the square training crops in pixels."""
+    crop: int = 256
+    """Largest side of the square training crops in pixels; small images are cut into smaller crops."""
     source_batch: int = 2
     """Source crops per step; none without a source domain."""
     labelled_batch: int = 2
     """Target crops per step that are centred on a person's strokes."""
     unlabelled_batch: int = 2
     """Target crops per step from anywhere."""
-    scale_low: float = 0.8
+    scale_low: float = 0.7
     """Smallest random zoom of a crop; at 1 the image's shorter side fills the crop. Zooms stay within 0.4 and 1 of the image's own
     resolution at the low end and 1 and 2 at the high end, so that images are trained as they will be predicted."""
-    scale_high: float = 2.0
+    scale_high: float = 1.7
     """Largest random zoom of a crop, likewise."""
     head_rate: float = 1e-3
     """Learning rate of guidance and decoder."""
@@ -176,29 +176,31 @@ class AdaptSettings(Settings):
     """Weight of the supervised loss on strokes."""
     consistency: float = 1.0
     """Weight of the consistency with the teacher's pseudo-labels."""
-    confidence: str = ConfidenceMode.AVERAGE
+    confidence: str = ConfidenceMode.HARD
     """How confidence weighs pseudo-labels."""
     threshold: float = 0.95
     """Confidence threshold of the modes hard and ratio, and of pseudo-labels that a person is shown."""
-    mix_source: float = 0.5
+    mix_source: float = 0.0
     """Probability that half of a source crop's classes are pasted onto a target crop (ClassMix, DACS)."""
-    mix_target: float = 0.25
+    mix_target: float = 0.0
     """Probability that classes of one target crop are pasted onto another (intra-domain, IIDM)."""
-    negative: float = 0.1
+    negative: float = 0.0
     """Weight of negative learning on target crops."""
     clip_guidance: float = 0.0
     """Weight of the frozen zero-shot model's confident labels, annealed to 0 over the first rounds (SemiVL)."""
     clip_prior: float = 0.0
     """Exponent of the zero-shot probabilities in pseudo-labels, annealed likewise."""
-    smoothing: bool = True
+    smoothing: bool = False
     """Smooth pseudo-labels along the image's affinities."""
     contrastive: float = 0.05
     """Weight of InfoNCE to text and visual prototypes."""
     anchor: float = 1.0
     """Source-free only: weight of the agreement with the source model where it is sure, annealed to 0."""
+    averaging: float = 0.5
+    """How far the weights move from those before the round to those after it (WiSE-FT); 1 where a painted class is new."""
     rare_temperature: float = 0.2
     """Temperature of rare-class sampling."""
-    style: float = 0.5
+    style: float = 0.0
     """Probability that a source crop takes the colour statistics of a target image."""
     mode: str = Mode.AUTO
     cached_views: int = 6
@@ -221,7 +223,7 @@ class AdaptSettings(Settings):
             "threshold",
         ):
             self._require(name, 0, 1)
-        for name in ("mix_source", "mix_target", "clip_prior", "style"):
+        for name in ("mix_source", "mix_target", "clip_prior", "style", "averaging"):
             self._require(name, 0, 1)
         for name in (
             "source_weight",

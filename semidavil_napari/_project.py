@@ -6,8 +6,10 @@ background thread; from the window's thread it only gets copies of the planes th
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any, Final
 from qtpy.QtCore import QEvent, QObject, QTimer, Signal
 
 from semidavil_core.classes import ClassSet
+from semidavil_core.errors import SemiDavilError
 from semidavil_core.project import recovery
 from semidavil_core.project.folder import Project, ProjectState
 from semidavil_core.project.recovery import Recovery
@@ -41,8 +44,10 @@ from semidavil_napari._project_rounds import ProjectRounds
 from semidavil_napari._strokes import Strokes
 
 _COPIED_AT_ONCE: Final = 32 * 2**20  # pixels of strokes per turn of the event loop: some 10 ms
+_log = logging.getLogger(__name__)
 _CLOSING_SECONDS: Final = 2.0
 _TRY_AGAIN_MS: Final = 10_000
+_NEVER: Final = -1  # no version that strokes ever have
 
 
 class ProjectKeeper(QObject):
@@ -85,7 +90,7 @@ class ProjectKeeper(QObject):
         self._journal = False
         """Whether what is written is a recovery folder, not a project."""
         self._entries: dict[str, ImageEntry] = {}
-        self._known: dict[str, Strokes] = {}
+        self._known: dict[str, tuple[Strokes, Any]] = {}
         self._saved: dict[str, dict[tuple[int, ...], int]] = {}
         self._copied: dict[str, int] = {}
         self._busy = self._closed = self._began = self._state_waits = False
@@ -142,6 +147,8 @@ class ProjectKeeper(QObject):
 
     def on_changed(self) -> None:
         """A choice changed, or layers did."""
+        if self._writer is None and not self._busy and not self._closed:
+            self._dirty()  # what is there now counts as known; what a person paints from here on is kept
         if self.project is not None and not self._busy:
             self._state_waits = True
             if not self._timer.isActive():
@@ -168,55 +175,60 @@ class ProjectKeeper(QObject):
         labels = self._book.paint.of(classes).tolist()
         self._note_images()
         for key, place in dirty:
-            layer, entry = self._book.scribbles(key), self._entries.get(key)
-            if layer is None or entry is None:
+            (strokes, layer), entry = self._known[key], self._entries.get(key)
+            if entry is None:
                 continue
             work = partial(
                 writer.project.write_strokes, entry, place, copy_of(layer.data, place), classes, labels
             )
-            self._saved.setdefault(key, {})[place] = self._known[key].version(place)
+            self._saved.setdefault(key, {})[place] = strokes.version(place)
             self._files(
                 f"strokes/{entry.plane(place)}", work, _ignore, partial(self._on_unwritten, key, place)
             )
             pixels -= layer.data[place].size
             if pixels <= 0:
                 break
-        if dirty or self._state_waits:
+        if (dirty or self._state_waits) and (self._book.targets() or self._journal):
             self._write_state()
 
     def _dirty(self) -> list[tuple[str, tuple[int, ...]]]:
-        """Planes whose strokes are not on the disk as they are now."""
-        found = []
+        """Planes whose strokes are not on the disk as they are now; those of layers that are gone too."""
         for key in self._book.targets():
-            strokes = self._book.strokes(key)
-            if strokes is None or not strokes.ready:
-                continue
-            if self._known.get(key) is not strokes:
-                self._meet(key, strokes)
+            strokes, layer = self._book.strokes(key), self._book.scribbles(key)
+            if strokes is not None and strokes.ready and self._known.get(key, (None,))[0] is not strokes:
+                self._meet(key, strokes, layer)
+        found = []
+        for key, (strokes, _) in self._known.items():
             saved = self._saved.setdefault(key, {})
-            found += [(key, p) for p in {*strokes.places, *saved} if saved.get(p) != strokes.version(p)]
+            places = {*strokes.places, *saved} if strokes.ready else ()
+            found += [(key, p) for p in places if saved.get(p) != strokes.version(p)]
         return found
 
-    def _meet(self, key: str, strokes: Strokes) -> None:
+    def _meet(self, key: str, strokes: Strokes, layer: Any) -> None:
         """Strokes that were not known before: with a project they belong into it; without one they are only kept once they change."""
-        self._known[key] = strokes
+        self._known[key] = strokes, layer
         self._saved[key] = {} if self._writer is not None else {p: strokes.version(p) for p in strokes.places}
+        self._note(key)
 
-    def _note_images(self) -> None:
-        """Bring the entries up to date with the layers."""
-        present = self._book.targets()
-        for key in present:
-            former = self._entries.get(key)
-            stem = former.stem if former is not None else unique_stem(key, self._entries.values())
-            entry = self._layers.describe(key, stem)
-            if entry is None:
-                continue
+    def _note(self, key: str) -> ImageEntry | None:
+        """Bring the entry of an image up to date with its layer."""
+        former = self._entries.get(key)
+        stem = former.stem if former is not None else unique_stem(key, self._entries.values())
+        entry = self._layers.describe(key, stem)
+        if entry is not None:
             kept = former is not None and former.embedded and entry.path is None
             extra = former.extra if former is not None else {}
-            self._entries[key] = replace(entry, embedded=kept, extra=extra)
-            if entry.path is None and not self._journal:
-                self._copy(self._entries[key])
-        for key, entry in self._entries.items():
+            entry = self._entries[key] = replace(entry, embedded=kept, extra=extra)
+        return entry
+
+    def _note_images(self) -> None:
+        """Bring all entries up to date with the layers; an image that a person has closed stays, marked so, with its strokes."""
+        present = self._book.targets()
+        for key in present:
+            entry = self._note(key)
+            if entry is not None and entry.path is None and not self._journal:
+                self._copy(entry)
+        for key, entry in self._entries.items() if present else ():  # none: the viewer closes
             if key not in present and key not in self._absent() and not entry.layer.get("closed"):
                 self._entries[key] = replace(entry, layer={**entry.layer, "closed": True})
 
@@ -270,7 +282,7 @@ class ProjectKeeper(QObject):
 
     def _on_unwritten(self, key: str, place: tuple[int, ...], sentence: str) -> None:
         """A plane could not be written: say so, and try again later."""
-        self._saved.get(key, {}).pop(place, None)
+        self._saved.setdefault(key, {})[place] = _NEVER
         self._on_failed(sentence)
         QTimer.singleShot(_TRY_AGAIN_MS, self.on_strokes)
 
@@ -325,7 +337,7 @@ class ProjectKeeper(QObject):
         self.flush()
         self._set_busy(True)
         self._panel.setStatus(f"Opening {folder.name} …")
-        self._files("open", partial(find_project, folder), self._on_found, self._on_failed)
+        self._files("open", partial(find_project, folder), self._on_found, self._on_not_opened)
 
     def _on_found(self, found: Found) -> None:
         self._found = found
@@ -342,6 +354,12 @@ class ProjectKeeper(QObject):
                 ("semidavil_open_not", "Cancel", "Leave the project closed."),
             ),
         )  # fmt: skip
+
+    def _on_not_opened(self, sentence: str) -> None:
+        found, self._found = self._found, None
+        if found is not None:
+            self._files("leave", found.project.close, _ignore)
+        self._on_failed(sentence)
 
     def _on_answered(self, name: str) -> None:
         match name:
@@ -433,10 +451,10 @@ class ProjectKeeper(QObject):
         self._layers.look(found.state.view)
         self._dirty()  # while there is no writer, what was read counts as saved
         saved = {key: dict(places) for key, places in self._saved.items()}
+        self._rounds.recall(found.rounds, found.round, found.next_round)
         self._take(found.project, journal=False)
         self._saved = saved
         self._entries = {entry.key: entry for entry in found.state.images}
-        self._rounds.recall(found.rounds, found.round, found.next_round)
         self._set_busy(False)
         words = (
             found.project.read_only
@@ -503,8 +521,8 @@ class ProjectKeeper(QObject):
         self._lost = found.project if complete else None
         if not complete:
             self._files("leave", found.project.close, _ignore)
-        self._saved = {key: {} for key in self._book.targets()}  # nothing of it is anywhere else yet
-        self._known = {key: s for key in self._book.targets() if (s := self._book.strokes(key)) is not None}
+        self._dirty()
+        self._saved.clear()  # nothing of it is anywhere else yet
         self.save_now()
         self.shown.emit()
 
@@ -520,7 +538,8 @@ class ProjectKeeper(QObject):
 
     def flush(self, seconds: float = _CLOSING_SECONDS) -> bool:
         """Save what changed and wait for it, at most so long; whether all is on the disk."""
-        self._timer.stop()
+        with suppress(RuntimeError):  # its C++ side is gone already
+            self._timer.stop()
         if self._busy or (self._writer is None and not self._dirty()):
             return self._files.idle
         if self._writer is None:
@@ -533,13 +552,14 @@ class ProjectKeeper(QObject):
         """The window closes before the recovery folder was begun."""
         try:
             self._take(recovery.begin_recovery(), journal=True)
-        except Exception as error:  # noqa: BLE001 - nothing may keep the window from closing
-            self._panel.setStatus(str(error), failed=True)
+        except (SemiDavilError, OSError):
+            _log.exception("the last strokes could not be kept")
 
     def close(self) -> None:
         """Save what changed, within two seconds, and let go of the project."""
         if self._closed:
             return
+        self._busy = False
         self.flush()
         self._closed = True
         if self._writer is not None:

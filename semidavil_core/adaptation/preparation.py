@@ -14,7 +14,7 @@ from semidavil_core.adaptation.optimisation import Optimisation, mixed_precision
 from semidavil_core.adaptation.step import StepLosses
 from semidavil_core.control import RunControl
 from semidavil_core.data.augmentation import other_light, strong_view
-from semidavil_core.data.batches import Crop, CropGeometry, CropStream
+from semidavil_core.data.batches import Crop, CropGeometry, CropStream, crop_side
 from semidavil_core.data.domains import Domain, class_counts
 from semidavil_core.errors import InvalidLabels
 from semidavil_core.events import Event, RoundFinished
@@ -85,7 +85,9 @@ class _SourceTrainer:
         self.teacher = EmaTeacher(student)
         self._stream = CropStream(
             source,
-            CropGeometry.fitted(settings.crop, source, settings.scale_low, settings.scale_high),
+            CropGeometry.fitted(
+                crop_side(settings.crop, source), source, settings.scale_low, settings.scale_high
+            ),
             num_classes=student.num_classes,
             seed=settings.seed,
             rare_temperature=settings.rare_temperature,

@@ -19,7 +19,7 @@ from semidavil_core.adaptation.step import AdaptationStep, Guides, StepLosses
 from semidavil_core.adaptation.step_batch import BatchMaker
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.control import RunControl
-from semidavil_core.data.batches import CropGeometry, CropStream
+from semidavil_core.data.batches import CropGeometry, CropStream, crop_side
 from semidavil_core.data.domains import Domain, Sample
 from semidavil_core.events import Event, PreviewReady, StepFinished
 from semidavil_core.inference.predict import Prediction, Predictor
@@ -54,8 +54,6 @@ class Round:
         How to train.
     index
         Rounds before this one.
-    boldness
-        Factor of the learning rates, 0 to 1.
     """
 
     def __init__(
@@ -66,7 +64,6 @@ class Round:
         source: Domain | None,
         settings: AdaptSettings,
         index: int,
-        boldness: float = 1.0,
     ) -> None:
         student = learner.student.train()
         device = student.text.device
@@ -79,8 +76,8 @@ class Round:
         self._optimisation = Optimisation(
             student,
             mode=mode,
-            head_rate=settings.head_rate * boldness,
-            tower_rate=settings.tower_rate * boldness,
+            head_rate=settings.head_rate,
+            tower_rate=settings.tower_rate,
             weight_decay=settings.weight_decay,
         )
         views = settings.cached_views if mode is Mode.CACHED else None
@@ -163,9 +160,10 @@ class Round:
 
     def _stream(self, domain: Domain, views: int | None, salt: int) -> CropStream:
         settings = self._settings
+        side = crop_side(settings.crop, self._target)  # source and target crops share a batch
         return CropStream(
             domain,
-            CropGeometry.fitted(settings.crop, domain, settings.scale_low, settings.scale_high),
+            CropGeometry.fitted(side, domain, settings.scale_low, settings.scale_high),
             num_classes=self._learner.student.num_classes,
             # Kept views are the same in every round; fresh crops should not repeat those of the round before.
             seed=settings.seed * 1000 + salt + (0 if views is not None else 10 * self._index),

@@ -44,6 +44,29 @@ class LearnerState:
         learner.teacher.model.load_state_dict(dict(self.teacher), strict=False)
         learner.teacher.updates = self.updates
 
+    @torch.no_grad()
+    def average_into(self, learner: Learner, share: float) -> None:
+        """Leave `learner` at ``this + share (present - this)``, weight by weight, student and teacher.
+
+        Halfway between a model and its fine-tuned self lies one that knows what both know: it is more robust than either (WiSE-FT,
+        Wortsman et al., CVPR 2022), and the step of a short round is mostly noise in the directions that its few labels say
+        nothing of.
+
+        Parameters
+        ----------
+        learner
+            Trained on from this state.
+        share
+            0 goes back to this state, 1 keeps what was learnt as it is.
+        """
+        if share == 1:
+            return
+        for network, begun in ((learner.student, self.student), (learner.teacher.model, self.teacher)):
+            for name, parameter in network.named_parameters():
+                if parameter.is_floating_point():
+                    start = begun[name].to(parameter.device, parameter.dtype)
+                    parameter.copy_(start.lerp(parameter, share))
+
 
 @dataclass(frozen=True)
 class RoundRecord:

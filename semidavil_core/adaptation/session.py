@@ -188,12 +188,12 @@ class AdaptationSession:
         look = partial(look_at_strokes, self._learner.teacher.model, target, held)
         before = look(seconds=limit, stopped=lambda: control.stop_requested)
         painted = self._painted_names(target)
-        boldness = before.agreement.boldness if painted <= self._learnt else 1.0
-        yield Notice(_boldness_in_words(before.agreement, boldness, sorted(painted - self._learnt)))
+        share = self._settings.averaging if painted <= self._learnt else 1.0
+        yield Notice(_agreement_in_words(before.agreement, sorted(painted - self._learnt)))
         with self._undone_by_failure() as state:
             spent = time.monotonic() - began
             yield from _held_out_figure(before, 0, spent)
-            end = yield from self._training(target, held, boldness).run(
+            end = yield from self._training(target, held).run(
                 budget=_rest(budget, spent + before.seconds),
                 control=control,
                 preview_every=preview_every,
@@ -201,6 +201,7 @@ class AdaptationSession:
                 watch=HeldOutWatch(before.held_out, target) if held.strokes else None,
                 spent=spent,
             )
+            state.average_into(self._learner, share)
             stopped = end.reason is FinishReason.STOPPED
             after = look(seconds=min(limit, _LOOK_AFTER_STOP) if stopped else limit) if end.steps else before
             yield from _held_out_figure(after, end.steps, end.seconds)
@@ -208,7 +209,7 @@ class AdaptationSession:
         self._learnt |= painted
         return (yield from self._conclude(end, before, after, state, keep_better=keep_better))
 
-    def _training(self, target: Domain, held: HeldOutStrokes, boldness: float) -> Round:
+    def _training(self, target: Domain, held: HeldOutStrokes) -> Round:
         """The next round, which does not see `held`."""
         return Round(
             self._learner,
@@ -216,7 +217,6 @@ class AdaptationSession:
             source=self._labelled_source(),
             settings=self._settings,
             index=len(self.history) - 1,
-            boldness=boldness,
         )
 
     @contextmanager
@@ -319,13 +319,12 @@ class AdaptationSession:
         return self._vlm
 
 
-def _boldness_in_words(agreement: StrokeAgreement, boldness: float, new: Sequence[str]) -> str:
+def _agreement_in_words(agreement: StrokeAgreement, new: Sequence[str]) -> str:
     found = (
         f"The model agrees with the strokes on {agreement.accuracy:.0%} of their pixels "
         f"({agreement.class_accuracy:.0%} as a mean over the classes)"
     )
-    reason = f" and {', '.join(new)} is new to it" if new else ""
-    return f"{found}{reason}, so it is changed at {boldness:.0%} of the full learning rate."
+    return f"{found}; new to it: {', '.join(new)}." if new else f"{found}."
 
 
 def _worse_in_words(compared: Comparison, record: RoundRecord) -> str:

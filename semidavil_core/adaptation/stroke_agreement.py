@@ -1,4 +1,4 @@
-"""How far a model already agrees with a person's strokes, and how boldly it should therefore be changed."""
+"""How far a model already agrees with a person's strokes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import PredictSettings
 
 _IMAGES: Final = 16
-_LOWEST: Final = 0.05
 
 Watch = Callable[[str, NDArray[np.uint8]], bool]
 """Hears the name and the prediction (H, W) of each image that was looked at; says whether to go on."""
@@ -31,16 +30,6 @@ class StrokeAgreement:
     """Mean over the painted classes of the share of their pixels that the model gets right, 0 to 1."""
     accuracy: float
     """Share of all painted pixels that the model gets right, 0 to 1."""
-
-    @property
-    def boldness(self) -> float:
-        """Factor of the learning rates, 0.05 to 1.
-
-        ``min(1, (2.2 (1 - a))^8)`` with the class accuracy ``a``: a model that is half wrong is trained with full rates; one that is
-        two thirds right is polished with less than a tenth, since large steps would first undo what it knows and a round is too short to
-        learn it again. The curve was set by trials on the streets sample (a = 0.55) and CamVid (a = 0.67).
-        """
-        return float(np.clip((2.2 * (1 - self.class_accuracy)) ** 8, _LOWEST, 1.0))
 
 
 def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_: True) -> StrokeAgreement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from torchvision.transforms.v2 import functional as vision
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.domains import Domain, Sample
 
+_CROP_SHARE = 0.85  # of the images' shorter side
 _SPARSE = 0.1  # up to this share of labelled pixels a map is a person's strokes
 
 
@@ -50,9 +52,22 @@ class CropGeometry:
         Small images need magnifying crops, or a pole two pixels wide is never seen; large ones need context. The range always holds
         the images' own resolution, at which they are predicted.
         """
-        chosen = range(0, len(domain), max(1, len(domain) // 8))
-        base = size / float(np.median([min(domain[i].image.shape[:2]) for i in chosen]))
+        base = size / _shorter_side(domain)
         return cls(size, float(np.clip(low * base, 0.4, 1.0)), float(np.clip(high * base, 1.0, 2.0)))
+
+
+def crop_side(largest: int, domain: Domain) -> int:
+    """A multiple of 32 up to `largest` that spans most of a typical image's shorter side.
+
+    A crop that shows most of a small image leaves out nothing that a larger one would hold, in a fraction of the time.
+    """
+    return min(largest, 32 * math.ceil(_CROP_SHARE * _shorter_side(domain) / 32))
+
+
+def _shorter_side(domain: Domain) -> float:
+    """Median of the shorter sides of up to some 8 images."""
+    chosen = range(0, len(domain), max(1, len(domain) // 8))
+    return float(np.median([min(domain[i].image.shape[:2]) for i in chosen]))
 
 
 class CropStream:

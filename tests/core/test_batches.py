@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from semidavil_core.data.batches import Crop, CropGeometry, CropStream
+from semidavil_core.data.batches import Crop, CropGeometry, CropStream, crop_side
 from semidavil_core.data.domains import MemoryDomain, Sample
 from tests.core.tiny_tower import source_domain, target_domain
 
@@ -141,6 +141,12 @@ def test_kept_views_are_the_same_in_the_next_round() -> None:
 def test_kept_views_for_strokes_hold_strokes() -> None:
     crops = stream(target_domain(), AS_IS, views=4).on_classes(12)
     assert all((c.labels != 255).any() for c in crops)
+
+
+@pytest.mark.parametrize(("side", "expected"), [(20, 32), (208, 192), (360, 256), (3000, 256)])
+def test_small_images_are_cut_into_smaller_crops(side: int, expected: int) -> None:
+    domain = MemoryDomain([Sample("a", np.zeros((2 * side, side, 3), np.uint8), None)])
+    assert crop_side(256, domain) == expected
 
 
 @pytest.mark.parametrize(("side", "low", "high"), [(48, 0.5333, 1.3333), (16, 1.0, 2.0), (640, 0.4, 1.0)])

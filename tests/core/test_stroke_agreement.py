@@ -49,11 +49,3 @@ def test_at_most_sixteen_images_are_looked_at(predicted: list[int], count: int) 
     stroke_agreement(tiny_segmenter(), MemoryDomain([image_with(n, 0, 1, 1, 1) for n in range(count)]))
     assert min(count, 8) <= len(predicted) <= 16
     assert predicted[-1] > 0.8 * count - 2
-
-
-def test_a_model_that_is_mostly_right_is_changed_gently() -> None:
-    boldness = [StrokeAgreement(accuracy, 0.0).boldness for accuracy in (0.0, 0.5, 0.6, 0.65, 0.95, 1.0)]
-    assert boldness[:2] == [1.0, 1.0]
-    assert boldness == sorted(boldness, reverse=True)
-    assert 0.05 < boldness[2] < 1.0
-    assert boldness[-2:] == [0.05, 0.05]
