@@ -245,6 +245,8 @@ class PredictRequest(CommandRequest):
     """Folder for the label maps."""
     confidence: bool = False
     """Also write confidence maps."""
+    probabilities: bool = False
+    """Also write probability maps, a TIFF with a page per class."""
     format: str = "png"
     """``png`` or ``tiff``."""
     settings: Path | None = None

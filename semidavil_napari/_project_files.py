@@ -89,7 +89,9 @@ def read_content(
         Keys of the images whose pixels are read; all if None.
     """
     classes = found.state.classes or ClassSet.from_names(["class 1", "class 2"])
-    wanted, images, told = None if only is None else set(only), [], []
+    wanted = None if only is None else set(only)
+    images: list[Restored] = []
+    told: list[str] = []
     for entry in found.state.images:
         if _gone(entry):
             continue

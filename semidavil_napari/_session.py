@@ -44,6 +44,8 @@ class Stage(StrEnum):
     ADAPT = "adapting"
     PREDICT = "predicting the images"
     SAVE = "saving the bundle"
+    EXPORT = "exporting the predictions"
+    COPY = "copying images and strokes"
     DOWNLOAD = "downloading the language model"
 
 
@@ -53,6 +55,8 @@ _STATE_OF_STAGE: Final = {
     Stage.ADAPT: State.ADAPTING,
     Stage.PREDICT: State.PREDICTING,
     Stage.SAVE: State.SAVING,
+    Stage.EXPORT: State.PREDICTING,
+    Stage.COPY: State.PREDICTING,
     Stage.DOWNLOAD: State.DOWNLOADING,
 }
 _TRAINING: Final = (State.PREPARING, State.ADAPTING)

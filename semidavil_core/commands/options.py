@@ -76,6 +76,13 @@ ConfidenceOption: TypeAlias = Annotated[
         help="Also write confidence maps to DIR/confidence: 0 to 255 in a PNG, 0 to 1 in a TIFF.",
     ),
 ]
+ProbabilitiesOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--probabilities",
+        help="Also write probability maps to DIR/probabilities: a TIFF with a page per class, 0 to 1.",
+    ),
+]
 FormatOption: TypeAlias = Annotated[
     str, typer.Option("--format", metavar="png|tiff", help="File format of the maps.")
 ]

@@ -19,6 +19,7 @@ def predict(
     images: options.ImagesOption,
     out: options.OutFolderOption,
     confidence: options.ConfidenceOption = False,
+    probabilities: options.ProbabilitiesOption = False,
     file_format: options.FormatOption = "png",
     device: options.DeviceOption = "auto",
     settings: options.SettingsOption = None,
@@ -34,6 +35,7 @@ def predict(
         images=images,
         out=out,
         confidence=confidence,
+        probabilities=probabilities,
         format=label_format(file_format),
         device=device,
         settings=settings,
@@ -63,6 +65,7 @@ def iter_predict(request: PredictRequest, control: RunControl) -> Job:
             bundle.classes,
             out=request.out,
             confidence=request.confidence,
+            probabilities=request.probabilities,
             file_format=label_format(request.format),
             control=control,
         )

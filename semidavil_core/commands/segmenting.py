@@ -16,7 +16,8 @@ from semidavil_core.commands.running import Job, Outcome
 from semidavil_core.control import RunControl
 from semidavil_core.data.domains import Domain
 from semidavil_core.events import StageProgress, StageStarted
-from semidavil_core.export.label_maps import LabelFormat, write_prediction
+from semidavil_core.export.label_maps import LabelFormat, safe_file_name, write_prediction
+from semidavil_core.export.map_files import write_probabilities
 
 
 class Segmentation(Protocol):
@@ -30,6 +31,10 @@ class Segmentation(Protocol):
     def confidence(self) -> NDArray[np.float32]:
         """(H, W), 0 to 1."""
 
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """(K, H, W), 0 to 1."""
+
 
 def iter_segment(
     predict: Callable[[NDArray[np.uint8]], Segmentation],
@@ -38,6 +43,7 @@ def iter_segment(
     *,
     out: Path,
     confidence: bool,
+    probabilities: bool = False,
     file_format: LabelFormat,
     control: RunControl,
 ) -> Job:
@@ -55,6 +61,9 @@ def iter_segment(
         prediction = predict(sample.image)
         shown = prediction.confidence if confidence else None
         write_prediction(out, sample.name, prediction.labels, classes, shown, format=file_format)
+        if probabilities:
+            path = out / "probabilities" / f"{safe_file_name(sample.name)}.tiff"
+            write_probabilities(path, prediction.probabilities, classes)
         done = index + 1
         yield StageProgress(done)
     write_json(out / "classes.json", classes.to_json())

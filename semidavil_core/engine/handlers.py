@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from semidavil_core.adaptation.editable_domain import EditableDomain, Relabelled
 from semidavil_core.adaptation.preparation import iter_prepare
 from semidavil_core.adaptation.round import PREVIEW
 from semidavil_core.adaptation.session import AdaptationSession
+from semidavil_core.atomic_files import write_json
 from semidavil_core.classes import IGNORE_INDEX, ClassSet
 from semidavil_core.control import RunControl
 from semidavil_core.data.channels import ChannelChoice, to_rgb
@@ -33,10 +35,13 @@ from semidavil_core.events import (
     Notice,
     PreviewReady,
     RoundRestored,
+    StageProgress,
+    StageStarted,
     SuggestionsReady,
     VlmFound,
 )
 from semidavil_core.export.bundle import Bundle, load_bundle, save_bundle
+from semidavil_core.export.map_files import file_stems, write_maps
 from semidavil_core.inference.evaluate import iter_evaluate
 from semidavil_core.inference.predict import Predictor
 from semidavil_core.inference.suggest import CoarseMap, PaintedImage, coarse_map, suggest
@@ -59,6 +64,7 @@ _LEAVES_THE_MODEL: Final = (
     requests.ListDevices,
     requests.Evaluate,
     requests.SaveBundle,
+    requests.ExportPredictions,
 )
 """What is asked without changing what the model sees in an image; other requests make the kept maps stale."""
 
@@ -238,6 +244,21 @@ class EngineSession:
         yield from ()
         save_bundle(self._open().bundle(), request.folder)
         return {"folder": request.folder}
+
+    def _ExportPredictions(self, request: requests.ExportPredictions, control: RunControl) -> Answer:
+        session = self._open()
+        names = request.names or session.target.names
+        yield StageStarted("exporting the predictions", len(names), "images")
+        stems, done = file_stems(names), 0
+        for name in names:
+            if control.stop_requested:
+                break
+            maps = session.predict(name)
+            write_maps(Path(request.folder), stems[name], maps, session.classes, request.formats)
+            done += 1
+            yield StageProgress(done)
+        write_json(Path(request.folder) / "predictions" / "classes.json", session.classes.to_json())
+        return {"images": done}
 
     def _RestoreRound(self, request: requests.RestoreRound, control: RunControl) -> Answer:
         session = self._open()

@@ -278,6 +278,17 @@ class SaveBundle(Request):
 
 
 @dataclass(frozen=True)
+class ExportPredictions(Request):
+    """Predict target images and write the maps. Answer: ``{images}``, how many were written; a Stop ends it after the present one."""
+
+    folder: str
+    formats: tuple[str, ...]
+    """Keys of :mod:`semidavil_core.export.formats`."""
+    names: tuple[str, ...] = ()
+    """The images; all if none is named."""
+
+
+@dataclass(frozen=True)
 class RestoreRound(Request):
     """Go back to the state after a round (0: before the first), or forward again.
 

@@ -186,9 +186,9 @@ def relink(missing: Iterable[ImageEntry], folder: Path) -> tuple[ImageEntry, ...
         named = by_name.get(Path(str(entry.path)).name.lower(), [])
         sized = by_size.get(entry.fingerprint.size, []) if entry.fingerprint is not None else []
         candidates = folders if entry.parts else dict.fromkeys([*named, *sized])
-        path = next((p for p in candidates if is_unchanged(entry, p)), None)
-        if path is not None:
-            found.append(replace(entry, path=str(path.absolute())))
+        now = next((p for p in candidates if is_unchanged(entry, p)), None)
+        if now is not None:
+            found.append(replace(entry, path=str(now.absolute())))
     return tuple(found)
 
 

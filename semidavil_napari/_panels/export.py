@@ -1,41 +1,175 @@
-"""Saving what was adapted."""
+"""Taking the results along: a button, and a dialog that lists what can be exported."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from semidavil_core.export.formats import FORMATS, ExportFormat, Needs
+
+_READY = "Save the adapted model, predictions of all images, confidence and probability maps."
+_NOT_READY = "Finish a round first; then its model can be saved."
 
 
 class ExportPanel(QWidget):
-    """A button that asks for a folder."""
+    """The button, and a line for what came of it."""
 
-    save_wanted = Signal(object)
-    """The :class:`~pathlib.Path` to save the bundle to."""
+    export_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._button = QPushButton("Save bundle …")
-        self._button.setObjectName("semidavil_export")
+        self._button = _button("Export …", "semidavil_export", _NOT_READY)
+        self._words = QLabel()
+        self._words.setObjectName("semidavil_export_said")
+        self._words.setWordWrap(True)
+        self._words.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._button)
-        self._button.clicked.connect(self._on_clicked)
+        layout.addWidget(self._words)
+        self._button.clicked.connect(lambda: self.export_wanted.emit())
         self.setReady(False)
 
     def setReady(self, ready: bool) -> None:
-        """Whether there is a model to save."""
+        """Whether there is a model to export."""
         self._button.setEnabled(ready)
-        tip = "Save the adapted model as one folder that runs anywhere: napari, command line, Python."
-        self._button.setToolTip(tip if ready else "Finish a round first; then its model can be saved.")
+        self._button.setToolTip(_READY if ready else _NOT_READY)
 
-    def ask(self) -> Path | None:
-        """Let a person choose where the bundle goes."""
-        name, _ = QFileDialog.getSaveFileName(self, "Save the bundle as a folder", "adapted-model")
-        return Path(name) if name else None
+    def say(self, sentence: str) -> None:
+        """Show a sentence below the button."""
+        self._words.setText(sentence)
+        self._words.setVisible(bool(sentence))
 
-    def _on_clicked(self) -> None:
-        folder = self.ask()
-        if folder is not None:
-            self.save_wanted.emit(folder)
+
+class ExportDialog(QDialog):
+    """A folder, boxes to tick, and two buttons. It may stay open while the export runs."""
+
+    export_wanted = Signal(object, object)
+    """The folder (:class:`~pathlib.Path`) and the ticked formats."""
+    command_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("semidavil_export_dialog")
+        self.setWindowTitle("Export")
+        self._replacing: tuple[str, ...] = ()
+        self._boxes = {f.key: _box(f) for f in FORMATS}
+        self._folder = QLineEdit(str(Path.home() / "semidavil-export"))
+        self._folder.setObjectName("semidavil_export_folder")
+        self._folder.setToolTip("Everything goes into this folder; it is made if it is not there.")
+        browse = _button("Browse …", "semidavil_export_browse", "Choose the folder.")
+        self._words = QLabel()
+        self._words.setObjectName("semidavil_export_words")
+        self._words.setWordWrap(True)
+        self._start = _button("Export", "semidavil_export_start", "Export what is ticked. Progress and Stop are in the section Adapt.")  # fmt: skip
+        self._start.setDefault(True)
+        self._copy = _button("Copy the equivalent command", "semidavil_export_command", "Copy command lines that adapt and predict in the same way, for a script or another computer.")  # fmt: skip
+        close = _button("Close", "semidavil_export_close", "Close this dialog; a running export goes on.")
+        self._lay_out(browse, close)
+        browse.clicked.connect(self._on_browse)
+        close.clicked.connect(self.hide)
+        self._folder.textChanged.connect(lambda _: self.refresh())
+        for box in self._boxes.values():
+            box.toggled.connect(lambda _: self.refresh())
+        self._start.clicked.connect(self._on_start)
+        self._copy.clicked.connect(lambda: self.command_wanted.emit())
+        self.refresh()
+
+    def _lay_out(self, browse: QPushButton, close: QPushButton) -> None:
+        layout = QVBoxLayout(self)
+        for needs, title in ((Needs.MODEL, "Model"), (Needs.IMAGES, "Maps of all ticked images"), (Needs.NOTHING, "Data")):
+            layout.addWidget(QLabel(title))
+            for wanted in (f for f in FORMATS if f.needs is needs):
+                layout.addWidget(self._boxes[wanted.key])
+        row = QHBoxLayout()
+        row.addWidget(QLabel("Into the folder"))
+        row.addWidget(self._folder, 1)
+        row.addWidget(browse)
+        layout.addLayout(row)
+        layout.addWidget(self._words)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self._copy)
+        buttons.addStretch(1)
+        buttons.addWidget(close)
+        buttons.addWidget(self._start)
+        layout.addLayout(buttons)
+        self.setMinimumWidth(480)
+
+    def folder(self) -> Path:
+        """Where to."""
+        return Path(self._folder.text().strip()).expanduser().absolute()
+
+    def setFolder(self, folder: Path) -> None:
+        """Choose where to."""
+        self._folder.setText(str(folder))
+
+    def formats(self) -> tuple[ExportFormat, ...]:
+        """What is ticked."""
+        return tuple(f for f in FORMATS if self._boxes[f.key].isChecked())
+
+    def refresh(self) -> None:
+        """Ask again before anything is replaced, since the choice changed."""
+        self._replacing = ()
+        self._start.setText("Export")
+        self.say(self.validation_error() or "")
+        self._start.setEnabled(self.validation_error() is None)
+
+    def validation_error(self) -> str | None:
+        """What is missing, or None."""
+        if not self._folder.text().strip():
+            return "Choose a folder."
+        return None if self.formats() else "Tick at least one thing to export."
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence above the buttons."""
+        self._words.setText(sentence)
+
+    def _on_start(self) -> None:
+        standing = self._standing()
+        if standing and standing != self._replacing:
+            self._replacing = standing
+            self.say(f"{self.folder()} holds {', '.join(standing)} already. Press again to replace what is there.")
+            self._start.setText("Replace and export")
+            return
+        formats, folder = self.formats(), self.folder()
+        self.refresh()
+        self.say(f"Exporting to {folder}; see the section Adapt for progress.")
+        self.export_wanted.emit(folder, formats)
+
+    def _standing(self) -> tuple[str, ...]:
+        """What would be replaced: a look at a few names."""
+        places = dict.fromkeys(f.place for f in self.formats())
+        return tuple(place for place in places if (self.folder() / place).exists())
+
+    def _on_browse(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Export into a folder", self._folder.text())
+        if folder:
+            self._folder.setText(folder)
+
+
+def _box(wanted: ExportFormat) -> QCheckBox:
+    box = QCheckBox(wanted.title)
+    box.setObjectName(f"semidavil_export_{wanted.key}")
+    box.setToolTip(f"{wanted.explanation} Goes to {wanted.place}.")
+    box.setChecked(wanted.ticked)
+    return box
+
+
+def _button(text: str, name: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setObjectName(name)
+    button.setToolTip(tip)
+    button.setAutoDefault(False)
+    return button

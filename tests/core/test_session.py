@@ -455,8 +455,8 @@ def test_going_back_to_an_earlier_round_keeps_the_present_classes(bundle: Bundle
 
 
 def test_zero_shot_guidance_takes_part_when_it_is_asked_for(bundle: Bundle) -> None:
-    session = session_of(bundle, clip_guidance=0.1, clip_prior=0.5)
-    plain = session_of(bundle)
+    session = session_of(bundle, clip_guidance=0.1, clip_prior=0.5, confidence="avg")
+    plain = session_of(bundle, confidence="avg")
     for one in (session, plain):
         drain(one.adapt(TWO_STEPS))
     assert not alike(state_of(session), state_of(plain))
