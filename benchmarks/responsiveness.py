@@ -264,9 +264,7 @@ class Bench:
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, StageStarted):
-            self._adapting = event.stage == Stage.ADAPT or (
-                self._adapting and event.stage not in set(Stage)
-            )
+            self._adapting = event.stage == Stage.ADAPT or (self._adapting and event.stage not in set(Stage))
         elif isinstance(event, StepFinished) and self._adapting:
             self._steps.append(time.perf_counter())
 
@@ -338,7 +336,9 @@ def main() -> None:
             results[case].append({"load": os.getloadavg()[0], **bench.measure(case)})
             print(case, {name: round(value, 1) for name, value in results[case][-1].items()}, flush=True)
     print(summary(results))
-    print(f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}, napari {napari.__version__}")
+    print(
+        f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}, napari {napari.__version__}"
+    )
     if options.json is not None:
         options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
     bench.close()

@@ -109,7 +109,9 @@ def _model(situation: Situation, folder: Path) -> list[str]:
         return _new_classes(situation)
     words = []
     if source.kind is SourceKind.LAYERS:
-        words = ["# The source is made of layers: save it as a folder SOURCE with images/, labels/ and classes.json first."]
+        words = [
+            "# The source is made of layers: save it as a folder SOURCE with images/, labels/ and classes.json first."
+        ]
     prepare = PrepareRequest(
         source=Path("SOURCE") if source.kind is SourceKind.LAYERS else source.folder,
         classes=_named(situation),
@@ -125,13 +127,15 @@ def _named(situation: Situation) -> str | None:
     """The class list that differs from the source's own, as a file."""
     if situation.source.kind is SourceKind.LAYERS or _same_classes(situation):
         return None
-    return str((situation.project or Path(".")) / "classes.json")
+    return str((situation.project or Path()) / "classes.json")
 
 
 def _new_classes(situation: Situation) -> list[str]:
     if situation.bundle is not None or _same_classes(situation):
         return []
-    return ["# The classes were changed in the window: a command adapts to those of the model it starts from."]
+    return [
+        "# The classes were changed in the window: a command adapts to those of the model it starts from."
+    ]
 
 
 def _same_classes(situation: Situation) -> bool:

@@ -15,14 +15,15 @@ from qtpy.QtWidgets import QApplication, QFrame, QGroupBox, QScrollArea, QVBoxLa
 
 from semidavil_core.classes import ClassSet
 from semidavil_core.engine.client import EngineClient
-from semidavil_core.errors import SemiDavilError
-from semidavil_core.events import Event, Notice, PreviewReady, RoundFinished, RoundRestored
+from semidavil_core.events import Event, PreviewReady, RoundFinished, RoundRestored
 from semidavil_core.samples import sample_folder
 from semidavil_core.settings import Budget
 from semidavil_napari._accept import accept_under_cursor
 from semidavil_napari._activity import Activity
 from semidavil_napari._aside import Aside
+from semidavil_napari._command_lines import Situation
 from semidavil_napari._desk import Desk
+from semidavil_napari._export import ExportController
 from semidavil_napari._guidance import GuidanceController
 from semidavil_napari._history import HistoryController
 from semidavil_napari._hover import Hover
@@ -44,7 +45,7 @@ from semidavil_napari._panels.source import SourcePanel
 from semidavil_napari._project import ProjectKeeper
 from semidavil_napari._project_layers import ProjectLayers
 from semidavil_napari._project_rounds import ProjectRounds
-from semidavil_napari._rounds import EngineMemory, RoundPlan, iter_greeting, iter_round, iter_save
+from semidavil_napari._rounds import EngineMemory, RoundPlan, iter_round
 from semidavil_napari._session import Session, Status
 from semidavil_napari._settings import read_settings
 from semidavil_napari._source_layers import SourceLayers
@@ -116,6 +117,9 @@ class AdaptWidget(QWidget):
         self._zero_shot = ZeroShotPreview(
             self._book, self._jobs, self._classes, self._guidance, self._images.value, parent=self
         )
+        self._exports = ExportController(
+            self._export, self._adapt, self._run, self._plan, self._situation, parent=self
+        )
         self._guide = GuidanceController(self._guidance, self._jobs, self._run, parent=self)
         self._on_layers()
 
@@ -155,7 +159,6 @@ class AdaptWidget(QWidget):
         self._adapt.pause.connect(self._jobs.pause)
         self._adapt.resume.connect(self._jobs.resume)
         self._adapt.stop.connect(self._on_stop)
-        self._export.save_wanted.connect(self._on_save)
         self._settle.timeout.connect(self._targets.check)
         self._settle.timeout.connect(self._on_strokes)
         self._settle.timeout.connect(self._next.on_strokes)
@@ -268,9 +271,6 @@ class AdaptWidget(QWidget):
         self._show(self._session.stop_requested())
         self._jobs.stop()
 
-    def _on_save(self, folder: Path) -> None:
-        self._run("Saving the bundle …", partial(_save_job, folder))
-
     def _run(self, sentence: str, job: Job) -> None:
         """Start a job that a person asked for, unless one runs."""
         if not self._session.status.busy:
@@ -312,6 +312,25 @@ class AdaptWidget(QWidget):
             keep_in=self._project.next_bundle,
         )
 
+    def _situation(self) -> Situation | None:
+        """What a command line must know to do the same."""
+        source, classes, guidance = self._source.value(), self._classes.value(), self._guidance.value()
+        if source is None or classes is None or not self._images.value():
+            return None
+        axes = self._book.axes(self._images.value()[0])
+        return Situation(
+            source,
+            classes,
+            self._adapt.value(),
+            self._source.prepare_budget,
+            guidance.vlm,
+            guidance.device,
+            self._project.entries_of(self._images.value()),
+            None if self._project.project is None else self._project.project.folder,
+            self._project.standing_bundle,
+            None if axes is None else axes.channels,
+        )
+
     def _missing(self) -> str | None:
         """Why Adapt cannot be pressed yet, in one sentence."""
         panels = (self._images, self._source, self._classes, self._guidance)
@@ -334,16 +353,6 @@ def _round_job(
     plan: RoundPlan, client: EngineClient, memory: EngineMemory, stops: Callable[[], int]
 ) -> Iterator[Event]:
     return iter_round(client, memory, plan, stops)
-
-
-def _save_job(
-    folder: Path, client: EngineClient, memory: EngineMemory, _: Callable[[], int]
-) -> Iterator[Event]:
-    if not memory.greeted:
-        yield from iter_greeting(client, memory)
-        raise SemiDavilError("The engine is a fresh one and holds no model; run a round, then save.")
-    yield from iter_save(client, folder)
-    yield Notice(f"Saved the bundle to {folder}.")
 
 
 def _section(title: str, content: QWidget) -> QGroupBox:

@@ -89,7 +89,9 @@ class ExportController(QObject):
         order = ExportOrder(folder, tuple(formats))
         plan = self._plan()
         if plan is None and (order.needs(Needs.IMAGES) or order.needs(Needs.NOTHING)):
-            self._panel.say("The images cannot be exported before Adapt could run: see what is missing there.")
+            self._panel.say(
+                "The images cannot be exported before Adapt could run: see what is missing there."
+            )
             return
         self._run(f"Exporting to {folder} …", partial(_export_job, order, plan))
 
@@ -98,7 +100,9 @@ class ExportController(QObject):
         if situation is None:
             text = "There is nothing to copy yet: choose images and what to start from."
         else:
-            folder, keys = (None, ()) if dialog is None else (dialog.folder(), [f.key for f in dialog.formats()])
+            folder, keys = (
+                (None, ()) if dialog is None else (dialog.folder(), [f.key for f in dialog.formats()])
+            )
             clipboard = QApplication.clipboard()
             if clipboard is not None:
                 clipboard.setText(command_lines(situation, folder, keys))
@@ -145,10 +149,14 @@ def iter_export(
             yield from _ask(client, ExportPredictions(str(order.folder), order.keys, names))
     if plan is not None and DATASET.key in order.keys and not stops():
         yield from _iter_dataset(order.folder / DATASET.place, plan, stops)
-    yield Notice(f"Export stopped; {order.folder} is incomplete." if stops() else f"Exported to {order.folder}.")
+    yield Notice(
+        f"Export stopped; {order.folder} is incomplete." if stops() else f"Exported to {order.folder}."
+    )
 
 
-def _iter_standing_model(client: EngineClient, memory: EngineMemory, plan: RoundPlan | None) -> Iterator[Event]:
+def _iter_standing_model(
+    client: EngineClient, memory: EngineMemory, plan: RoundPlan | None
+) -> Iterator[Event]:
     """The model that stands; a fresh engine loads the bundle that the window starts from."""
     yield from iter_greeting(client, memory)
     if memory.model is not None:

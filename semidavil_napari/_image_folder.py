@@ -105,7 +105,9 @@ def open_files(name: str, files: Sequence[Path]) -> FolderLayer:
     if failures:
         raise InvalidImage(failures[0])
     if len(set(kinds.values())) != 1:
-        raise InvalidImage(f"The images {files[0]} to {files[-1]} have different sizes, so they are no stack any more.")
+        raise InvalidImage(
+            f"The images {files[0]} to {files[-1]} have different sizes, so they are no stack any more."
+        )
     kind = kinds[files[0]]
     return _single(files[0], kind) if len(files) == 1 else _stack(name, list(files), kind)
 

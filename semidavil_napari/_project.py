@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -134,9 +134,14 @@ class ProjectKeeper(QObject):
         return self._busy or self._timer.isActive() or not self._files.idle
 
     @property
-    def entries(self) -> tuple[ImageEntry, ...]:
-        """What the project notes of its images; empty without a project."""
-        return tuple(self._entries.values()) if self.project is not None else ()
+    def standing_bundle(self) -> Path | None:
+        """Where the project keeps the model that stands; None if it does not."""
+        return self._rounds.standing_bundle()
+
+    def entries_of(self, keys: Sequence[str]) -> tuple[ImageEntry, ...]:
+        """What the project notes of these images; empty without a project."""
+        known = self._entries if self.project is not None else {}
+        return tuple(known[key] for key in keys if key in known) if all(k in known for k in keys) else ()
 
     # autosave
 

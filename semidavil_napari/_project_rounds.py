@@ -79,6 +79,12 @@ class ProjectRounds(QObject):
             return None
         return self._project.rounds.bundle(self._next)
 
+    def standing_bundle(self) -> Path | None:
+        """Where the model of the standing round is kept; None without a project or a round."""
+        return (
+            self._project.rounds.bundle(self.current) if self._project is not None and self.current else None
+        )
+
     def keep_present(self) -> None:
         """Keep the model that stands now, once the engine is free: the project was saved after its round."""
         current = self._history.rounds.current

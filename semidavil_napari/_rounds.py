@@ -116,11 +116,11 @@ def iter_round(
         The engine's events, with a ``StageStarted`` before each stage.
     """
     yield from iter_greeting(client, memory)
-    yield from _iter_model(client, memory, plan)
+    yield from iter_model(client, memory, plan)
     if stops():
         memory.model = None  # a preparation that was cut short is no model to go on from
         return
-    yield from _iter_images(client, memory, plan)
+    yield from iter_images(client, memory, plan)
     if stops():
         return
     if not memory.rounds:
@@ -174,13 +174,7 @@ def iter_restore(client: Client, memory: EngineMemory, number: int) -> Iterator[
             yield StageProgress(done)
 
 
-def iter_save(client: Client, folder: Path) -> Iterator[Event]:
-    """Write the present model as a bundle."""
-    yield StageStarted(Stage.SAVE, 0)
-    yield from _ask(client, SaveBundle(str(folder)))
-
-
-def _iter_model(client: Client, memory: EngineMemory, plan: RoundPlan) -> Iterator[Event]:
+def iter_model(client: Client, memory: EngineMemory, plan: RoundPlan) -> Iterator[Event]:
     """Load or prepare the first model, if the engine has not this one; then its class set."""
     wanted = (plan.source, plan.vlm, plan.device)
     if memory.model != wanted:
@@ -227,7 +221,7 @@ def _iter_preparation(client: Client, plan: RoundPlan) -> Iterator[Event]:
     yield from _ask(client, PrepareFromSource(classes, plan.vlm, plan.prepare_budget, device=plan.device))
 
 
-def _iter_images(client: Client, memory: EngineMemory, plan: RoundPlan) -> Iterator[Event]:
+def iter_images(client: Client, memory: EngineMemory, plan: RoundPlan) -> Iterator[Event]:
     """Send the images and strokes that the engine does not have yet, known by their content."""
     for name in sorted(set(memory.images) - {image.name for image in plan.images}):
         yield from _ask(client, RemoveImage(name))

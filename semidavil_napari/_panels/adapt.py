@@ -10,6 +10,7 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSizePolicy,
+    QToolButton,
     QWidget,
 )
 
@@ -28,6 +29,8 @@ class AdaptPanel(QWidget):
     pause = Signal()
     resume = Signal()
     stop = Signal()
+    copy_command = Signal()
+    """A person wants the command lines that do the same."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -62,18 +65,26 @@ class AdaptPanel(QWidget):
         self._status.setWordWrap(True)
         self._status.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self._status.setMinimumHeight(self._status.fontMetrics().lineSpacing() * _STATUS_LINES)
+        copy = QToolButton()
+        copy.setObjectName("semidavil_copy_command")
+        copy.setText("$_")
+        copy.setToolTip(
+            "Copy the equivalent command: what Adapt would do now, as lines for a terminal or a script."
+        )
+        copy.clicked.connect(lambda: self.copy_command.emit())
         self.plot = RoundPlot()
         self.plot.hide()
 
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._adapt, 0, 0, 1, 3)
+        layout.addWidget(copy, 0, 3)
         layout.addWidget(self._budget, 1, 0)
         layout.addWidget(self._pause, 1, 1)
-        layout.addWidget(self._stop, 1, 2)
-        layout.addWidget(self._progress, 2, 0, 1, 3)
-        layout.addWidget(self._status, 3, 0, 1, 3)
-        layout.addWidget(self.plot, 4, 0, 1, 3)
+        layout.addWidget(self._stop, 1, 2, 1, 2)
+        layout.addWidget(self._progress, 2, 0, 1, 4)
+        layout.addWidget(self._status, 3, 0, 1, 4)
+        layout.addWidget(self.plot, 4, 0, 1, 4)
 
         self._adapt.clicked.connect(lambda: self.adapt.emit())
         self._pause.clicked.connect(lambda: (self.resume if self._paused else self.pause).emit())

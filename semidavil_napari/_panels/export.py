@@ -89,7 +89,11 @@ class ExportDialog(QDialog):
 
     def _lay_out(self, browse: QPushButton, close: QPushButton) -> None:
         layout = QVBoxLayout(self)
-        for needs, title in ((Needs.MODEL, "Model"), (Needs.IMAGES, "Maps of all ticked images"), (Needs.NOTHING, "Data")):
+        for needs, title in (
+            (Needs.MODEL, "Model"),
+            (Needs.IMAGES, "Maps of all ticked images"),
+            (Needs.NOTHING, "Data"),
+        ):
             layout.addWidget(QLabel(title))
             for wanted in (f for f in FORMATS if f.needs is needs):
                 layout.addWidget(self._boxes[wanted.key])
@@ -140,7 +144,9 @@ class ExportDialog(QDialog):
         standing = self._standing()
         if standing and standing != self._replacing:
             self._replacing = standing
-            self.say(f"{self.folder()} holds {', '.join(standing)} already. Press again to replace what is there.")
+            self.say(
+                f"{self.folder()} holds {', '.join(standing)} already. Press again to replace what is there."
+            )
             self._start.setText("Replace and export")
             return
         formats, folder = self.formats(), self.folder()

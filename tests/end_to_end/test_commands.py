@@ -105,7 +105,9 @@ def test_the_same_seed_and_steps_give_the_same_model(world: Path) -> None:
 def test_suggest_ranks_places_inside_the_images_and_away_from_strokes(
     world: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = "suggest --model prepared --images target --scribbles target/scribbles --json new-next.json --count 4"
+    words = (
+        "suggest --model prepared --images target --scribbles target/scribbles --json new-next.json --count 4"
+    )
     run(world, words)
     told = capsys.readouterr().out
     places = json.loads((world / "new-next.json").read_text())["suggestions"]

@@ -71,9 +71,23 @@ class FakeWork(EngineHandler):
                 Path(request.folder).mkdir(parents=True, exist_ok=True)
                 (Path(request.folder) / "config.json").write_text('{"format": "semidavil-bundle"}')
                 (Path(request.folder) / "classes.json").write_text('["road", "sky"]')
+            case requests.ExportPredictions():
+                yield from self.export(request, control)
             case requests.Hello():
                 return (yield from super().handle(request, control))
         return {}
+
+    def export(self, request, control):
+        yield StageStarted("exporting the predictions", len(request.names), "images")
+        place = Path(request.folder) / "predictions"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "asked").write_text(" ".join(request.formats))
+        for done, _ in enumerate(request.names, 1):
+            yield StageProgress(done)
+            while BEHAVIOUR == "slow export" and not control.stop_requested:
+                time.sleep(0.02)
+            if control.stop_requested:
+                return
 
     def adapt(self, request, control):
         if BEHAVIOUR == "refuse":
@@ -152,8 +166,12 @@ class FakeWork(EngineHandler):
     def preview(self, name, *, pseudo):
         shape = self.images[name].shape[:2]
         pseudo_labels = np.full(shape, 255, np.uint8) if pseudo else None
-        seen = 1 if pseudo else self.current % 2  # the start sees road, the first round leaves sky, the second road
-        return PreviewReady(name, np.full(shape, seen, np.uint8), np.full(shape, 0.5, np.float32), pseudo_labels)
+        seen = (
+            1 if pseudo else self.current % 2
+        )  # the start sees road, the first round leaves sky, the second road
+        return PreviewReady(
+            name, np.full(shape, seen, np.uint8), np.full(shape, 0.5, np.float32), pseudo_labels
+        )
 
 
 Server(*_claim_streams(), FakeWork()).serve()

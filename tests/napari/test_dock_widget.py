@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
@@ -190,17 +188,6 @@ def test_closing_the_viewer_mid_round_ends_thread_and_engine(open_widget, qtbot,
     viewer.close()
     assert process.wait(10) is not None
     qtbot.waitUntil(lambda: not worker.is_running, timeout=10_000)
-
-
-def test_saving_writes_a_bundle_and_says_so(open_widget, qtbot, tmp_path: Path, monkeypatch) -> None:
-    widget, _ = open_widget()
-    assert not child(widget, "semidavil_export").isEnabled()
-    run_round(qtbot, widget)
-    monkeypatch.setattr(widget._export, "ask", lambda: tmp_path / "bundle")
-    click(qtbot, widget, "semidavil_export")
-    qtbot.waitUntil((tmp_path / "bundle" / "config.json").is_file, timeout=10_000)
-    wait_for(qtbot, widget, State.IDLE)
-    assert str(tmp_path / "bundle") in status(widget)
 
 
 def test_two_widgets_have_two_engines(open_widget, qtbot) -> None:
