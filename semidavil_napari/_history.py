@@ -12,6 +12,7 @@ from semidavil_core.events import (
     Event,
     HeldOutMeasured,
     ModelChanged,
+    PreviewReady,
     RoundFinished,
     RoundRestored,
     StageStarted,
@@ -61,6 +62,7 @@ class HistoryController:
         self._archive = PredictionArchive()
         self._compared: RoundEntry | None = None
         self._swapped: set[str] = set()
+        self._half_trained: set[str] = set()
         self._busy = self._training = False
         panel.go_to.connect(self.go_to)
         panel.undo.connect(self.undo)
@@ -121,6 +123,8 @@ class HistoryController:
                 self._plot.add_loss(event.seconds, event.loss)
             case HeldOutMeasured():
                 self._plot.add_right(event.seconds, event.accuracy)
+            case PreviewReady() if self._training:
+                self._half_trained.add(event.image)
             case ModelChanged():
                 self.rounds.model_changed()
                 self._plot.clear()
@@ -131,13 +135,14 @@ class HistoryController:
                 self.rounds.restored(event.round)
             case _:
                 return
-        if not isinstance(event, StepFinished | HeldOutMeasured):
+        if not isinstance(event, StepFinished | HeldOutMeasured | PreviewReady):
             self._show()
 
     def _stage_started(self, event: StageStarted) -> None:
         if event.stage != Stage.ADAPT:
             return
         self._training = True
+        self._half_trained.clear()
         number = 1 + max((e.number for e in self.rounds.entries if e.available), default=0)
         self._plot.begin(f"Round {number}", event.total)
         self._plot.show()
@@ -145,6 +150,7 @@ class HistoryController:
     def _on_failed(self, _: str) -> None:
         if self._training:
             self._plot.fail()
+            self._draw(self.rounds.current, self._half_trained)  # the model is as it was before; so is its picture
         self._training = False
         if self._jobs.engine_pid is None:
             self.rounds.lost()

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from semidavil_core.classes import ClassSet
 from semidavil_core.control import RunControl
+from semidavil_core.data.label_files import read_labels
 from semidavil_core.engine.client import EngineClient
 from semidavil_core.engine.handlers import EngineSession
 from semidavil_core.engine.requests import (
@@ -19,6 +21,7 @@ from semidavil_core.engine.requests import (
     ArrayMap,
     DownloadVlm,
     Evaluate,
+    ExportPredictions,
     FindVlm,
     ListDevices,
     ListRounds,
@@ -50,6 +53,7 @@ from semidavil_core.events import (
     SuggestionsReady,
     VlmFound,
 )
+from semidavil_core.export.formats import FORMATS, Needs
 from semidavil_core.settings import Budget
 
 CLASSES = ClassSet.from_names(["road", "sky"])
@@ -303,6 +307,36 @@ def test_a_bad_request_is_refused_in_a_sentence_and_nothing_is_lost(
 def test_an_engine_without_a_model_says_what_to_do(request_: Request) -> None:
     with pytest.raises(InvalidInput, match=r"[Ll]oad a bundle|choose a source"):
         ask(EngineSession(), request_)
+
+
+def test_predictions_are_exported_as_files_of_every_kind(
+    untouched_engine: EngineSession, tmp_path: Path
+) -> None:
+    formats = tuple(f.key for f in FORMATS if f.needs is Needs.IMAGES)
+    before = prediction(untouched_engine, Predict("x"))
+    events, result = ask(untouched_engine, ExportPredictions(str(tmp_path), formats, ("x",)))
+    assert result == {"images": 1}
+    assert [event.kind for event in events] == ["StageStarted", "StageProgress"]
+    made = tmp_path / "predictions"
+    labels = [read_labels(made / name, CLASSES) for name in ("x.png", "x.tiff")]
+    np.testing.assert_array_equal(*labels)
+    assert (labels[0] == before.prediction).mean() > 0.9  # previews take fewer views
+    confidence, pages = (tifffile.imread(made / name / "x.tiff") for name in ("confidence", "probabilities"))
+    assert confidence.dtype == pages.dtype == np.float32
+    np.testing.assert_allclose(pages.sum(0), 1, atol=1e-4)
+    np.testing.assert_allclose(pages.max(0), confidence, atol=1e-6)
+    np.testing.assert_array_equal(tifffile.imread(made / "probabilities" / "sky" / "x.tiff"), pages[1])
+    assert ClassSet.read(made) == CLASSES
+
+
+def test_a_stopped_export_ends_after_the_present_image(
+    untouched_engine: EngineSession, tmp_path: Path
+) -> None:
+    control = RunControl()
+    control.stop()
+    work = untouched_engine.handle(ExportPredictions(str(tmp_path), ("labels_png",)), control)
+    assert [event.kind for event in work] == ["StageStarted"]
+    assert not (tmp_path / "predictions" / "x.png").exists()
 
 
 def test_a_round_in_the_real_process_gives_what_it_gives_in_this_one(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from semidavil_core.cli import main
@@ -84,6 +85,21 @@ def test_adaptation_without_the_source_works_and_leaves_the_model_it_started_fro
     )
     assert (world / "new-free" / "config.json").is_file()
     assert {p: p.read_bytes() for p in (world / "prepared").iterdir()} == before
+
+
+def test_models_are_zip_files_as_well_as_folders_and_probabilities_sum_to_one(world: Path) -> None:
+    run(
+        world,
+        "adapt --model prepared --target target --scribbles target/scribbles --out new-model.zip --steps 1 --settings small.json",
+    )
+    assert (world / "new-model.zip").is_file()
+    run(world, "predict --model new-model.zip --images target --out new-from-zip --probabilities")
+    pages = tifffile.imread(world / "new-from-zip" / "probabilities" / "night2.tiff")
+    assert pages.shape == (3, 64, 72)
+    np.testing.assert_allclose(pages.sum(0), 1, atol=1e-4)
+    (world / "new-other.zip").write_text("precious")
+    run(world, "prepare --source source --out new-other.zip --steps 1", expect=2)
+    assert (world / "new-other.zip").read_text() == "precious"
 
 
 def test_dense_labels_are_taken_as_scribbles(world: Path) -> None:

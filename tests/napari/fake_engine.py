@@ -28,12 +28,19 @@ from semidavil_core.events import (
 )
 
 BEHAVIOUR = sys.argv[1]
+ERRORS = {
+    "memory": MemoryError(),
+    "graphics memory": RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+    "broken": RuntimeError("The size of tensor a (3) must match the size of tensor b (4)"),
+}
+"""What goes wrong within the third round, once."""
 
 
 class FakeWork(EngineHandler):
     def __init__(self):
         super().__init__()
         self.fetched = []
+        self.errors = dict(ERRORS)
         self.images, self.scribbles, self.rounds, self.current = {}, {}, 0, 0
 
     def handle(self, request, control):  # noqa: C901 - a line for each request
@@ -95,6 +102,9 @@ class FakeWork(EngineHandler):
         yield self.preview(next(iter(self.images)), pseudo=True)
         if request.hold_out:
             yield HeldOutMeasured(0, 0.0, 0.8)
+        if self.rounds == 2 and (error := self.errors.pop(BEHAVIOUR, None)) is not None:
+            yield from self.steps(0.1, control)
+            raise error
         yield from self.steps(request.budget.seconds, control)
         self.rounds += 1
         self.current = self.rounds
