@@ -197,7 +197,7 @@ class AdaptSettings(Settings):
     anchor: float = 1.0
     """Source-free only: weight of the agreement with the source model where it is sure, annealed to 0."""
     averaging: float = 0.5
-    """How far the weights move from those before the round to those after it (WiSE-FT); 1 where a painted class is new."""
+    """Least share of the way from the weights before the round to those after it (WiSE-FT); the strokes may ask for more."""
     rare_temperature: float = 0.2
     """Temperature of rare-class sampling."""
     style: float = 0.0

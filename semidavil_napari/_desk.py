@@ -86,7 +86,7 @@ class Desk:
     def tick(self, settings: Mapping[str, Any]) -> None:
         """Tick the images of :meth:`to_json`."""
         keys = settings.get("ticked")
-        if isinstance(keys, list):
+        if isinstance(keys, list) and keys:
             self._images.setValue(tuple(str(key) for key in keys))
 
 

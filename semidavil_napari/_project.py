@@ -47,6 +47,7 @@ _COPIED_AT_ONCE: Final = 32 * 2**20  # pixels of strokes per turn of the event l
 _log = logging.getLogger(__name__)
 _CLOSING_SECONDS: Final = 2.0
 _TRY_AGAIN_MS: Final = 10_000
+_NOTED_AT_ONCE: Final = 20
 _NEVER: Final = -1  # no version that strokes ever have
 
 
@@ -95,10 +96,11 @@ class ProjectKeeper(QObject):
         self._copied: dict[str, int] = {}
         self._busy = self._closed = self._began = self._state_waits = False
         self._arriving: list[Restored] = []
+        self._to_note: list[str] = []
         self._after: Callable[[], None] = lambda: None
         self._offers: list[Recovery] = []
         self._found: Found | None = None
-        self._extra: ProjectState = ProjectState()
+        self._extra = self._chosen = ProjectState()
         self._timer, self._next = QTimer(self), QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(round(seconds * 1000))
@@ -131,7 +133,7 @@ class ProjectKeeper(QObject):
     @property
     def busy(self) -> bool:
         """Whether anything is being read or written."""
-        return self._busy or self._timer.isActive() or not self._files.idle
+        return self._busy or self._timer.isActive() or bool(self._to_note) or not self._files.idle
 
     @property
     def standing_bundle(self) -> Path | None:
@@ -154,6 +156,7 @@ class ProjectKeeper(QObject):
         """A choice changed, or layers did."""
         if self._writer is None and not self._busy and not self._closed:
             self._dirty()  # what is there now counts as known; what a person paints from here on is kept
+            self._remember()
         if self.project is not None and not self._busy:
             self._state_waits = True
             if not self._timer.isActive():
@@ -169,19 +172,22 @@ class ProjectKeeper(QObject):
                 self._began = True
                 self._files("begin", recovery.begin_recovery, self._on_journal, self._on_failed)
             return
-        self._hand_over(dirty, _COPIED_AT_ONCE)
-        if self._dirty():
+        if self._hand_over(dirty, _COPIED_AT_ONCE):
             QTimer.singleShot(0, self.save_now)
+        elif self._state_waits:
+            self._state_waits, self._to_note = False, list(self._book.targets())
+            self._note_some()
 
-    def _hand_over(self, dirty: list[tuple[str, tuple[int, ...]]], pixels: float) -> None:
-        writer, classes = self._writer, self._desk.classes or self._book.classes
-        if writer is None or writer.project.read_only is not None:
-            return
+    def _hand_over(self, dirty: list[tuple[str, tuple[int, ...]]], pixels: float) -> bool:
+        """Let copies of these planes be written, up to so many pixels; whether some are left."""
+        self._remember()
+        writer, classes = self._writer, self._chosen.classes or self._book.classes
+        if writer is None:
+            return False
         labels = self._book.paint.of(classes).tolist()
-        self._note_images()
-        for key, place in dirty:
-            (strokes, layer), entry = self._known[key], self._entries.get(key)
-            if entry is None:
+        for number, (key, place) in enumerate(dirty, 1):
+            strokes, layer = self._known[key]
+            if (entry := self._note(key) or self._entries.get(key)) is None:
                 continue
             work = partial(
                 writer.project.write_strokes, entry, place, copy_of(layer.data, place), classes, labels
@@ -191,10 +197,11 @@ class ProjectKeeper(QObject):
                 f"strokes/{entry.plane(place)}", work, _ignore, partial(self._on_unwritten, key, place)
             )
             pixels -= layer.data[place].size
-            if pixels <= 0:
-                break
-        if (dirty or self._state_waits) and (self._book.targets() or self._journal):
+            if pixels <= 0 and number < len(dirty):
+                return True
+        if dirty:
             self._write_state()
+        return False
 
     def _dirty(self) -> list[tuple[str, tuple[int, ...]]]:
         """Planes whose strokes are not on the disk as they are now; those of layers that are gone too."""
@@ -226,13 +233,24 @@ class ProjectKeeper(QObject):
             entry = self._entries[key] = replace(entry, embedded=kept, extra=extra)
         return entry
 
-    def _note_images(self) -> None:
-        """Bring all entries up to date with the layers; an image that a person has closed stays, marked so, with its strokes."""
-        present = self._book.targets()
-        for key in present:
+    def _note_some(self, at_once: int = _NOTED_AT_ONCE) -> None:
+        """Bring entries up to date with their layers, a few per turn of the event loop; then write them."""
+        if self._busy or self._writer is None:
+            return
+        now, self._to_note = self._to_note[:at_once], self._to_note[at_once:]
+        for key in now:
             entry = self._note(key)
             if entry is not None and entry.path is None and not self._journal:
                 self._copy(entry)
+        if self._to_note:
+            QTimer.singleShot(0, self._note_some)
+        else:
+            self._note_closed()
+            self._write_state()
+
+    def _note_closed(self) -> None:
+        """An image that a person has closed stays in the project, marked so, with its strokes."""
+        present = self._book.targets()
         for key, entry in self._entries.items() if present else ():  # none: the viewer closes
             if key not in present and key not in self._absent() and not entry.layer.get("closed"):
                 self._entries[key] = replace(entry, layer={**entry.layer, "closed": True})
@@ -261,22 +279,28 @@ class ProjectKeeper(QObject):
             self._entries[entry.key] = replace(self._entries[entry.key], embedded=True)
             self.on_changed()
 
+    def _remember(self) -> None:
+        """Look at what a person has chosen while there is something to look at: when napari closes, its layers go first."""
+        if self._book.targets():
+            self._chosen = replace(
+                self._extra,
+                classes=self._desk.classes or self._book.classes,
+                settings={**self._extra.settings, **self._desk.to_json()},
+                view=self._layers.view(),
+            )
+
     def _write_state(self) -> None:
         if self._writer is None:
             return
-        self._state_waits = False
-        settings = {
-            **self._extra.settings,
-            **self._desk.to_json(),
-            "paint": self._book.paint.known(),
-            "round": self._rounds.current,
-        }
+        self._remember()
         state = replace(
-            self._extra,
+            self._chosen,
             images=tuple(self._entries.values()),
-            classes=self._desk.classes or self._book.classes,
-            settings=settings,
-            view=self._layers.view(),
+            settings={
+                **self._chosen.settings,
+                "paint": self._book.paint.known(),
+                "round": self._rounds.current,
+            },
         )
         self._files("state", partial(self._writer.state, state), self._on_written, self._on_failed)
 
@@ -429,7 +453,7 @@ class ProjectKeeper(QObject):
         self._layers.clear()
         self._known.clear()
         self._saved.clear()
-        self._writer, self._journal, self._extra = None, False, state
+        self._writer, self._journal, self._extra, self._chosen = None, False, state, state
         self._desk.set_source(continued(source_from_json(state.settings.get("source")), found.bundle))
         self._desk.apply(state.settings)
         if state.classes is not None:
@@ -457,9 +481,12 @@ class ProjectKeeper(QObject):
         self._dirty()  # while there is no writer, what was read counts as saved
         saved = {key: dict(places) for key, places in self._saved.items()}
         self._rounds.recall(found.rounds, found.round, found.next_round)
-        self._take(found.project, journal=False)
-        self._saved = saved
-        self._entries = {entry.key: entry for entry in found.state.images}
+        if found.project.read_only is None:
+            self._take(found.project, journal=False)
+            self._saved = saved
+            self._entries = {entry.key: entry for entry in found.state.images}
+        else:  # what is painted goes to recovery until it is saved elsewhere
+            self._files("leave", found.project.close, _ignore)
         self._set_busy(False)
         words = (
             found.project.read_only
@@ -549,8 +576,10 @@ class ProjectKeeper(QObject):
             return self._files.idle
         if self._writer is None:
             self._on_journal_at_once()
-        self._state_waits = self._state_waits or self.project is not None
         self._hand_over(self._dirty(), float("inf"))
+        if self.project is not None and self._book.targets():
+            self._to_note = list(self._book.targets())
+            self._note_some(len(self._to_note))
         return self._files.finish(seconds)
 
     def _on_journal_at_once(self) -> None:

@@ -188,7 +188,7 @@ class AdaptationSession:
         look = partial(look_at_strokes, self._learner.teacher.model, target, held)
         before = look(seconds=limit, stopped=lambda: control.stop_requested)
         painted = self._painted_names(target)
-        share = self._settings.averaging if painted <= self._learnt else 1.0
+        share = before.agreement.share(self._settings.averaging) if painted <= self._learnt else 1.0
         yield Notice(_agreement_in_words(before.agreement, sorted(painted - self._learnt)))
         with self._undone_by_failure() as state:
             spent = time.monotonic() - began

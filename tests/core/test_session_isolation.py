@@ -188,7 +188,9 @@ def test_the_anchor_holds_a_source_free_model_near_its_start() -> None:
         """Share of an image that is still seen as before, after a round on strokes of wrong classes."""
         bundle = tiny_bundle()
         bundle.segmenter.logit_scale = 200.0  # sure of itself
-        session = session_of(source=False, bundle=bundle, anchor=anchor, consistency=0.0, head_rate=1e-2)
+        session = session_of(
+            source=False, bundle=bundle, anchor=anchor, averaging=1.0, consistency=0.0, head_rate=1e-2
+        )
         before = session.predict("night2").labels
         wrong = np.where(np.arange(56) % 2, np.uint8(0), np.uint8(1)) * np.ones((48, 1), np.uint8)
         session.set_scribbles("night0", wrong)

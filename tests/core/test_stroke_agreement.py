@@ -49,3 +49,9 @@ def test_at_most_sixteen_images_are_looked_at(predicted: list[int], count: int) 
     stroke_agreement(tiny_segmenter(), MemoryDomain([image_with(n, 0, 1, 1, 1) for n in range(count)]))
     assert min(count, 8) <= len(predicted) <= 16
     assert predicted[-1] > 0.8 * count - 2
+
+
+def test_a_model_that_is_mostly_wrong_is_changed_more() -> None:
+    shares = [StrokeAgreement(accuracy, 0.0).share(0.5) for accuracy in (0.0, 0.55, 0.6, 0.65, 1.0)]
+    assert shares == pytest.approx([1.0, 1.0, 0.75, 0.5, 0.5])
+    assert StrokeAgreement(0.0, 0.0).share(1.0) == 1.0

@@ -56,6 +56,7 @@ class FakeWork(EngineHandler):
             case requests.Adapt():
                 yield from self.adapt(request, control)
             case requests.Predict():
+                time.sleep(0.5 if BEHAVIOUR == "slow" else 0)
                 yield self.preview(request.name, pseudo=False)
             case requests.RestoreRound():
                 if request.round > self.rounds:
