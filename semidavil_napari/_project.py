@@ -48,6 +48,7 @@ _log = logging.getLogger(__name__)
 _CLOSING_SECONDS: Final = 2.0
 _TRY_AGAIN_MS: Final = 10_000
 _NOTED_AT_ONCE: Final = 20
+_NOTHING: Final = bytes(256 * 8)  # the count of a plane without strokes
 _NEVER: Final = -1  # no version that strokes ever have
 
 
@@ -92,6 +93,7 @@ class ProjectKeeper(QObject):
         """Whether what is written is a recovery folder, not a project."""
         self._entries: dict[str, ImageEntry] = {}
         self._known: dict[str, tuple[Strokes, Any]] = {}
+        self._seen: dict[str, dict[tuple[int, ...], bytes]] = {}
         self._saved: dict[str, dict[tuple[int, ...], int]] = {}
         self._copied: dict[str, int] = {}
         self._busy = self._closed = self._began = self._state_waits = False
@@ -214,12 +216,17 @@ class ProjectKeeper(QObject):
             saved = self._saved.setdefault(key, {})
             places = {*strokes.places, *saved} if strokes.ready else ()
             found += [(key, p) for p in places if saved.get(p) != strokes.version(p)]
-        return found
+        return found if self._writer is not None else [at for at in found if self._painted_since(*at)]
+
+    def _painted_since(self, key: str, place: tuple[int, ...]) -> bool:
+        """Whether there are other strokes than when they were first seen: napari may draw a layer anew that nobody painted in."""
+        return self._known[key][0].count(place).tobytes() != self._seen.get(key, {}).get(place, _NOTHING)
 
     def _meet(self, key: str, strokes: Strokes, layer: Any) -> None:
         """Strokes that were not known before: with a project they belong into it; without one they are only kept once they change."""
         self._known[key] = strokes, layer
         self._saved[key] = {} if self._writer is not None else {p: strokes.version(p) for p in strokes.places}
+        self._seen[key] = {p: strokes.count(p).tobytes() for p in strokes.places}
         self._note(key)
 
     def _note(self, key: str) -> ImageEntry | None:
@@ -555,6 +562,7 @@ class ProjectKeeper(QObject):
             self._files("leave", found.project.close, _ignore)
         self._dirty()
         self._saved.clear()  # nothing of it is anywhere else yet
+        self._seen.clear()
         self.save_now()
         self.shown.emit()
 
