@@ -212,9 +212,12 @@ class Bench:
             self._begin_round(case, 3)
             wait(2)
             self._end_round()
+        before = self._viewer.layers["scribbles"].data.copy()
         self._painter.begin()
         wait(2)
         self._painter.end()
+        if np.array_equal(before, self._viewer.layers["scribbles"].data):
+            raise SystemExit("the painter's strokes do not reach the layer")
 
     def measure(self, case: str) -> dict[str, float]:
         """One turn of a case."""

@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from napari.utils import progress
 from qtpy.QtCore import QObject, QTimer
+from qtpy.QtWidgets import QLabel, QWidget
 
 from semidavil_napari._session import Status, in_words
 
 _PARTS: Final = 1000
-_EVERY_MS: Final = 250
+_EVERY_MS: Final = 500
+_SLOWLY: Final = 10  # percent of its speed
 
 
 class Activity(QObject):
@@ -32,6 +34,7 @@ class Activity(QObject):
         self._title = title
         self._status = Status()
         self._bar: Any = None
+        self._told = ""
         self._drawing = self._closed = False
         self._timer = QTimer(self)
         self._timer.setInterval(_EVERY_MS)
@@ -53,7 +56,7 @@ class Activity(QObject):
         self._closed = True
         with suppress(RuntimeError):  # the timer may be gone on the C++ side
             self._timer.stop()
-        self._end()
+        self._end(wheel=False)  # the window is half taken down: asking it for its parts may crash
 
     def _draw(self) -> None:
         if self._drawing:  # called again while the bar lets Qt handle events
@@ -76,20 +79,38 @@ class Activity(QObject):
                 bar.close()
                 return
             self._bar = bar
+            self._turn_wheel(_SLOWLY)
         bar = self._bar
         total = 0 if status.fraction is None else _PARTS
         if bar.total != total:
             bar.total = total
-        if total:
-            bar.n = round((status.fraction or 0) * _PARTS)
-            bar.events.value(value=bar.n)
+        if total and bar.n != (done := round((status.fraction or 0) * _PARTS)):
+            bar.n = done
+            bar.events.value(value=done)
         left = "" if status.seconds_left is None else f"{in_words(status.seconds_left)} left"
         bar.events.eta(value=left)
-        bar.events.description(value=f"{self._title}: {_brief(status.sentence)}")
+        if self._told != (told := f"{self._title}: {_brief(status.sentence)}"):
+            self._told = told
+            bar.events.description(value=told)
 
-    def _end(self) -> None:
+    def _turn_wheel(self, percent: int) -> None:
+        """Set the speed of napari's turning wheel: beside an OpenGL canvas each of its pictures draws the whole window anew.
+
+        Where OpenGL is software, that takes more than half of a processor core from the training at full speed.
+        """
+        parent = self.parent()
+        window = parent.window() if isinstance(parent, QWidget) else None
+        for label in window.findChildren(QLabel) if window is not None else ():
+            if (wheel := label.movie()) is not None:
+                wheel.setSpeed(percent)
+
+    def _end(self, *, wheel: bool = True) -> None:
         bar, self._bar = self._bar, None
+        self._told = ""
         if bar is not None:
+            if wheel:
+                with suppress(RuntimeError):
+                    self._turn_wheel(100)
             with suppress(RuntimeError, KeyError):  # napari may have closed it first
                 bar.close()
 

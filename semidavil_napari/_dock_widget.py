@@ -15,7 +15,15 @@ from qtpy.QtWidgets import QApplication, QFrame, QGroupBox, QScrollArea, QVBoxLa
 
 from semidavil_core.classes import ClassSet
 from semidavil_core.engine.client import EngineClient
-from semidavil_core.events import Event, PreviewReady, RoundFinished, RoundRestored
+from semidavil_core.events import (
+    Event,
+    HeldOutMeasured,
+    PreviewReady,
+    RoundFinished,
+    RoundRestored,
+    StageProgress,
+    StepFinished,
+)
 from semidavil_core.samples import sample_folder
 from semidavil_core.settings import Budget
 from semidavil_napari._accept import accept_under_cursor
@@ -53,6 +61,8 @@ from semidavil_napari._zero_shot import ZeroShotPreview
 
 _STROKES_SETTLE_MS = 250
 _FEWEST_PAINTED_CLASSES = 2
+_OFTEN = (StepFinished, StageProgress, HeldOutMeasured)
+_SHOW_EVERY_MS = 400  # beside an OpenGL canvas each change of a widget draws the whole window anew
 
 
 class AdaptWidget(QWidget):
@@ -82,6 +92,9 @@ class AdaptWidget(QWidget):
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(_STROKES_SETTLE_MS)
+        self._tick = QTimer(self)
+        self._tick.setSingleShot(True)
+        self._tick.setInterval(_SHOW_EVERY_MS)
         self._jobs = EngineJobs(engine_command or self._preferences.engine_command, parent=self)
         self._book = LayerBook(napari_viewer, self._on_layers, self._settle.start, self._aside)
         self._targets = TargetImages(napari_viewer, self._book, self._images, self._aside, show_error)
@@ -165,6 +178,7 @@ class AdaptWidget(QWidget):
         self._settle.timeout.connect(self._project.on_strokes)
         self._images.changed.connect(self._manners.refresh)
         self._jobs.happened.connect(self._on_event)
+        self._tick.timeout.connect(self._show)
         self._jobs.failed.connect(self._on_failed)
         self._jobs.ended.connect(lambda: self._show(self._session.ended()))
         close_with(self._project, self.destroyed, QApplication.instance().aboutToQuit)
@@ -288,7 +302,11 @@ class AdaptWidget(QWidget):
         if isinstance(event, RoundFinished | RoundRestored):
             standing = self._history.rounds.current
             self._classes.setScores(class_scores(standing.scores if standing is not None else {}))
-        self._show(self._session.happened(event))
+        status = self._session.happened(event)
+        if not isinstance(event, _OFTEN):
+            self._show(status)
+        elif not self._tick.isActive():
+            self._tick.start()
 
     def _on_failed(self, sentence: str) -> None:
         if self._jobs.engine_pid is None:

@@ -150,7 +150,8 @@ class HistoryController:
     def _on_failed(self, _: str) -> None:
         if self._training:
             self._plot.fail()
-            self._draw(self.rounds.current, self._half_trained)  # the model is as it was before; so is its picture
+            # The model is as it was before, so its picture must be too.
+            self._draw(self.rounds.current, self._half_trained)
         self._training = False
         if self._jobs.engine_pid is None:
             self.rounds.lost()

@@ -1,11 +1,11 @@
-"""The threads of the engine: one background thread per job, one engine process per window (short work beside it: ``_aside``).
+"""The threads of the engine: one job at a time, one engine process per window (short work beside it: ``_aside``).
 
 What must hold here, and why:
 
 - No error leaves the generator; what goes wrong is its return value. A ``RuntimeError`` would be swallowed by the worker without any
   signal, and with PySide6 napari 0.9.2 itself stumbles over ``errored``.
-- ``worker.quit()`` is what napari calls when it closes, and napari then waits for the thread without limit. So quitting ends the
-  engine, which frees a thread that waits for its next event.
+- napari tells all workers of all viewers to quit when one of them closes, and waits for their threads without limit. So a worker only
+  hands on what the job's own thread (``_pump``) gives it, and another takes its place where this window stays.
 - Stop and Pause go to the engine at once and never wait for the thread.
 - A job is either loud (a person pressed a button for it and watches it) or quiet (the window asked by itself, for instance for
   a first map of a new class). Quiet jobs wait for their turn, make way for loud ones, and tell of their end by signals of their own.
@@ -13,35 +13,25 @@ What must hold here, and why:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from napari.qt.threading import GeneratorWorker, create_worker
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 
 from semidavil_core.classes import ClassSet
 from semidavil_core.engine.client import EngineClient
-from semidavil_core.errors import SemiDavilError
 from semidavil_core.events import Event
 from semidavil_napari._aside import Aside
+from semidavil_napari._pump import Failure, Pump
 from semidavil_napari._rounds import EngineMemory
 
+_CLOSING_MS: Final = 300
 Job = Callable[[EngineClient, EngineMemory, Callable[[], int]], Iterator[Event]]
 """Gets the engine, what it knows, and how often Stop was pressed; gives events."""
-
-
-class _EngineWorker(GeneratorWorker):
-    """A worker whose `quit` also ends the engine."""
-
-    on_quit: Callable[[], None] = staticmethod(lambda: None)
-
-    def quit(self) -> None:
-        """Ask the worker to end; called by napari when it closes."""
-        super().quit()
-        self.on_quit()
 
 
 @dataclass(frozen=True)
@@ -50,20 +40,6 @@ class _Task:
 
     job: Job
     key: str | None = None
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """How a job ended badly."""
-
-    sentence: str
-
-
-class _Named(partial[Iterator[Event]]):
-    """The work under a name for people: napari shows it when it asks whether to close."""
-
-    def __str__(self) -> str:
-        return "SemiDAViL's round"
 
 
 class EngineJobs(QObject):
@@ -91,18 +67,23 @@ class EngineJobs(QObject):
         self._command = command
         self._client: EngineClient | None = None
         self._memory = EngineMemory()
-        self._worker: _EngineWorker | None = None
+        self._worker: GeneratorWorker | None = None
+        self._pump: Pump | None = None
         self._task: _Task | None = None
         self._loud: _Task | None = None
         self._waiting: dict[str, _Task] = {}
         self._begun = self._finished = 0
         self._stops = 0
         self._closing = False
+        self._again = QTimer(self)
+        self._again.setSingleShot(True)
+        self._again.setInterval(_CLOSING_MS)
+        self._again.timeout.connect(self._attach)
 
     @property
     def running(self) -> bool:
         """Whether a job runs."""
-        return self._worker is not None
+        return self._task is not None
 
     @property
     def engine_pid(self) -> int | None:
@@ -154,15 +135,23 @@ class EngineJobs(QObject):
 
     def _begin(self, task: _Task) -> None:
         self._stops = 0
-        work = _Named(self._run, task.job)
-        worker = create_worker(work, _start_thread=False, _worker_class=_EngineWorker, _ignore_errors=True)
-        worker.on_quit = self._abandon
+        self._task = task
+        self._pump = Pump(lambda: task.job(self._engine(), self._memory, lambda: self._stops))
+        self._attach()
+
+    def _attach(self) -> None:
+        """Let a worker of napari hand on what the job gives."""
+        if self._pump is None or self._closing:
+            return
+        work = _Named(self._pump.events)
+        worker = create_worker(work, _start_thread=False, _worker_class=GeneratorWorker, _ignore_errors=True)
         worker.yielded.connect(self._on_yielded)
         worker.returned.connect(self._on_returned)
-        worker.aborted.connect(self._on_returned)
         worker.finished.connect(self._on_finished)
-        self._worker, self._task = worker, task
+        self._worker = worker
         self._begun += 1
+        # The thread only waits for the engine, so it takes no other worker's place, and no other takes its: there are as many as cores.
+        _take_place()
         worker.start()
 
     def stop(self) -> None:
@@ -198,16 +187,6 @@ class EngineJobs(QObject):
         if self._client is not None:
             self._client.close(timeout=0.5)
 
-    def _run(self, job: Job) -> Generator[Event, None, _Failure | None]:
-        """Background thread: the engine's events; what goes wrong is returned, so that it reaches the window."""
-        try:
-            yield from job(self._engine(), self._memory, lambda: self._stops)
-        except SemiDavilError as error:
-            return _Failure(str(error))
-        except (RuntimeError, MemoryError, OSError, ValueError, TypeError, KeyError) as error:
-            return _Failure(f"The job met an unexpected {type(error).__name__} ({error}); try again.")
-        return None
-
     def _engine(self) -> EngineClient:
         """The engine that runs, or a fresh one that knows nothing."""
         if self._client is None or not self._client.alive:
@@ -219,25 +198,22 @@ class EngineJobs(QObject):
             self._client.kill()
         return self._client
 
-    def _abandon(self) -> None:
-        if self._client is not None:
-            self._client.kill()
-
     def _on_yielded(self, event: Any) -> None:
-        if not self._closing:
+        if event is not None and not self._closing:
             self.happened.emit(event)
 
     def _on_finished(self) -> None:
-        """A thread is over; a worker that was told to quit, by napari's list of tasks, gives no other sign."""
+        """A worker is over; one that napari told to quit gives no other sign."""
         self._finished += 1
-        if self._worker is not None and self._finished == self._begun:
-            self._on_returned(_Failure("The job was cancelled; the engine starts afresh with the next one."))
+        _give_place_back()
+        if self._task is not None and self._finished == self._begun:
+            self._again.start()  # if this window closes, we will have been told by then
 
     def _on_returned(self, result: object = None) -> None:
         key = self._end_task()
         if self._closing:
             return
-        if isinstance(result, _Failure):
+        if isinstance(result, Failure):
             if key is None:
                 self.failed.emit(result.sentence)
             else:
@@ -250,8 +226,26 @@ class EngineJobs(QObject):
 
     def _end_task(self) -> str | None:
         key = self.quiet
-        self._worker = self._task = None
+        self._worker = self._task = self._pump = None
         return key
+
+
+class _Named(partial[Any]):
+    """Work under a name for people: napari shows it when it asks whether to close."""
+
+    def __str__(self) -> str:
+        return "SemiDAViL's round"
+
+
+def _take_place() -> None:
+    """Let napari's threads be one more while a worker of ours only waits."""
+    if (pool := QThreadPool.globalInstance()) is not None:
+        pool.releaseThread()
+
+
+def _give_place_back() -> None:
+    if (pool := QThreadPool.globalInstance()) is not None:
+        pool.reserveThread()
 
 
 def close_with(jobs: EngineJobs | Aside, *signals: Any) -> None:

@@ -194,6 +194,18 @@ class ProjectLayers:
         return Labels(strokes, name=name, opacity=1.0, **colours, **arguments)
 
 
+def labels_of(book: LayerBook, classes: ClassSet) -> list[int]:
+    """The value of each class in the window's Labels layers."""
+    return [int(value) for value in book.paint.of(classes)]
+
+
+def learn_paint(book: LayerBook, settings: Mapping[str, Any]) -> None:
+    """Give classes the values that they had in the window that saved these settings."""
+    known = settings.get("paint")
+    if isinstance(known, dict):
+        book.paint.learn({str(name): value for name, value in known.items() if isinstance(value, int)})
+
+
 def read_layer(project: Project, entry: ImageEntry, path: Path | None) -> Any:
     """The data of an image layer, from its file or the project's copy; run it in the background.
 

@@ -57,8 +57,8 @@ class EngineClient:
 
     @property
     def alive(self) -> bool:
-        """Whether the engine's process runs."""
-        return self._process.poll() is None
+        """Whether the engine's process runs and was not told to end."""
+        return not self._closed and self._process.poll() is None
 
     @property
     def pid(self) -> int:
@@ -147,7 +147,7 @@ class EngineClient:
         self.close()
 
     def _send(self, request: Request) -> int:
-        if self._closed or not self.alive:
+        if not self.alive:
             raise self._death()
         identifier = next(self._identifiers)
         self._outgoing.put(encoded(request.to_frame(identifier)))

@@ -34,7 +34,7 @@ class AdaptPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._paused = False
+        self._paused = self._failed = False
         self._adapt = _button(
             "Adapt", "semidavil_adapt", "Adapt the model to the ticked images and your strokes."
         )
@@ -59,6 +59,7 @@ class AdaptPanel(QWidget):
         self._progress = QProgressBar()
         self._progress.setObjectName("semidavil_progress")
         self._progress.setTextVisible(False)
+        self._progress.setRange(0, _PROGRESS_PARTS)
         self._progress.setMaximumHeight(8)
         self._status = QLabel()
         self._status.setObjectName("semidavil_status")
@@ -112,10 +113,7 @@ class AdaptPanel(QWidget):
         self._pause.setText("Resume" if self._paused else "Pause")
         self._stop.setEnabled(status.can_stop)
         self._budget.setEnabled(not status.busy)
-        unknown = status.busy and status.fraction is None
-        self._progress.setRange(0, 0 if unknown else _PROGRESS_PARTS)
-        if not unknown:
-            self._progress.setValue(round((status.fraction or 0) * _PROGRESS_PARTS))
+        self._show_progress(status.fraction or 0.0)
         left = "" if status.seconds_left is None else f"{in_words(status.seconds_left)} left"
         self._progress.setToolTip(left or "How far the present stage is.")
         words = (
@@ -124,7 +122,17 @@ class AdaptPanel(QWidget):
             else " ".join(filter(None, [status.sentence, missing]))
         )
         self._status.setText(words or "Ready to adapt.")
-        self._status.setStyleSheet("color: #e0632d" if status.failed else "")
+        if status.failed != self._failed:
+            self._failed = status.failed
+            self._status.setStyleSheet("color: #e0632d" if status.failed else "")
+        self.plot.refresh()
+
+    def _show_progress(self, fraction: float) -> None:
+        """An unknown share is an empty bar: Qt's moving one would draw the whole window anew many times a second."""
+        # Without this it draws at once, and the rest of the panel once more.
+        self._progress.setUpdatesEnabled(False)
+        self._progress.setValue(round(fraction * _PROGRESS_PARTS))
+        self._progress.setUpdatesEnabled(True)
 
     def sizeHint(self) -> QSize:
         """Narrow enough for a dock."""

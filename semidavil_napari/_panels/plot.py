@@ -74,6 +74,7 @@ class RoundPlot(QWidget):
         )
         self.curves: list[Curve] = []
         self._hover: float | None = None
+        self._stale = False
         self._describe()
 
     # what happens
@@ -87,13 +88,13 @@ class RoundPlot(QWidget):
         """A step of the round is done."""
         if self.curves:
             self.curves[-1].add_loss(seconds, loss)
-            self._changed()
+            self._describe()
 
     def add_right(self, seconds: float, share: float) -> None:
         """The strokes kept aside were measured, `share` 0 to 1."""
         if self.curves:
             self.curves[-1].add_right(seconds, share)
-            self._changed()
+            self._describe()
 
     def fail(self) -> None:
         """The round failed: its curve is drawn dotted; one without a point is dropped."""
@@ -107,6 +108,12 @@ class RoundPlot(QWidget):
         """Forget all rounds."""
         self.curves = []
         self._changed()
+
+    def refresh(self) -> None:
+        """Draw what came since the last drawing; steps come too often to draw each."""
+        if self._stale:
+            self._stale = False
+            self.update()
 
     def value_at(self, seconds: float) -> str:
         """What the last curve shows at a moment, in words."""
@@ -147,10 +154,11 @@ class RoundPlot(QWidget):
 
     def _changed(self) -> None:
         self._describe()
-        self.update()
+        self.refresh()
 
     def _describe(self) -> None:
         """For a screen reader."""
+        self._stale = True
         last = self.value_at(self.curves[-1].end) if self.curves else ""
         self.setAccessibleName("Plot of the rounds")
         self.setAccessibleDescription(last or "No round yet.")

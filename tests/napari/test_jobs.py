@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from qtpy.QtCore import QThreadPool
+from superqt.utils import WorkerBase
 
 from semidavil_core.errors import InvalidInput
 from semidavil_core.events import Event, Notice
@@ -118,14 +120,36 @@ def test_closing_drops_everything_that_waits(desk: Desk, qtbot) -> None:
     assert desk.heard == ["look"]
 
 
-def test_a_job_that_napari_cancels_ends_with_a_sentence_and_the_next_one_runs(desk: Desk, qtbot) -> None:
+def test_a_job_outlives_the_worker_that_napari_ends_when_another_viewer_closes(desk: Desk, qtbot) -> None:
     desk.jobs.start(desk.job("long", held=True))
     qtbot.waitUntil(lambda: desk.heard == ["long"], timeout=_LONGEST_MS)
-    worker = desk.jobs._worker
-    assert worker is not None
-    worker.quit()
+    for _ in range(2):
+        worker = desk.jobs._worker
+        WorkerBase.await_workers(_LONGEST_MS)  # as napari does
+        qtbot.waitUntil(lambda ended=worker: desk.jobs._worker is not ended, timeout=_LONGEST_MS)
     desk.gates["long"].set()
     qtbot.waitUntil(lambda: not desk.jobs.running, timeout=_LONGEST_MS)
+    assert desk.heard == ["long", "ended"]
     desk.jobs.start(desk.job("next"))
-    qtbot.waitUntil(lambda: desk.heard[-1] == "ended", timeout=_LONGEST_MS)
-    assert desk.heard[-2] == "next"
+    qtbot.waitUntil(lambda: desk.heard == ["long", "ended", "next", "ended"], timeout=_LONGEST_MS)
+
+
+def test_an_end_that_nobody_was_there_to_hear_is_heard_later(desk: Desk, qtbot) -> None:
+    desk.jobs.start(desk.job("round", InvalidInput("No strokes."), held=True))
+    qtbot.waitUntil(lambda: desk.heard == ["round"], timeout=_LONGEST_MS)
+    WorkerBase.await_workers(_LONGEST_MS)
+    desk.gates["round"].set()
+    qtbot.waitUntil(lambda: desk.heard[-1] == "failed: No strokes.", timeout=_LONGEST_MS)
+
+
+def test_more_jobs_run_at_once_than_there_are_threads_for_workers(qtbot) -> None:
+    """Each only waits for its engine."""
+    desks = [Desk() for _ in range(2 + (QThreadPool.globalInstance().maxThreadCount()))]
+    for desk in desks:
+        desk.jobs.start(desk.job("round", held=True))
+    qtbot.waitUntil(lambda: all(desk.heard == ["round"] for desk in desks), timeout=_LONGEST_MS)
+    for desk in desks:
+        desk.gates["round"].set()
+    qtbot.waitUntil(lambda: all(desk.heard == ["round", "ended"] for desk in desks), timeout=_LONGEST_MS)
+    for desk in desks:
+        desk.jobs.close()

@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt
 
 from semidavil_core.classes import ClassSet
 from semidavil_core.data.image_files import write_image
+from semidavil_core.project.folder import Project
 from semidavil_core.project.references import ImageEntry
 from semidavil_core.project.strokes import StrokeStore
 from semidavil_napari._session import State
@@ -32,14 +33,21 @@ def question(widget) -> str:
 
 
 def settled(qtbot, widget) -> None:
-    qtbot.waitUntil(lambda: not widget._project.busy and not widget._settle.isActive(), timeout=20_000)
+    qtbot.waitUntil(
+        lambda: (
+            not widget._project.autosave.busy
+            and not widget._project.autosave.held
+            and not widget._settle.isActive()
+        ),
+        timeout=20_000,
+    )
 
 
 def save(qtbot, widget, folder: Path) -> None:
-    widget._project._timer.setInterval(50)
+    widget._project.autosave._timer.setInterval(50)
     widget._project_panel.ask_save = lambda: folder
     click(qtbot, widget, "semidavil_save_project")
-    qtbot.waitUntil(lambda: "Saved at" in words(widget), timeout=20_000)
+    qtbot.waitUntil(lambda: "Saved at" in words(widget) and folder.name in words(widget), timeout=20_000)
     settled(qtbot, widget)
 
 
@@ -51,7 +59,9 @@ def reopen(qtbot, open_widget, folder: Path):
 
 
 def opened(qtbot, widget) -> None:
-    qtbot.waitUntil(lambda: widget._project.project is not None and not widget._project._busy, timeout=20_000)
+    qtbot.waitUntil(
+        lambda: widget._project.project is not None and not widget._project.autosave.held, timeout=20_000
+    )
 
 
 def on_disk(folder: Path) -> np.ndarray:
@@ -97,9 +107,9 @@ def test_a_project_comes_back_with_layers_strokes_classes_settings_and_view(
     assert again._book.painted(again._images.value(), again._classes.value())[1] > 0
     assert child(again, "semidavil_adapt").isEnabled(), child(again, "semidavil_status").text()
     settled(qtbot, again)
-    assert again._project._dirty() == []
+    assert again._project.autosave.dirty() == []
     other.layers["my strokes"].paint((0, 20, 20), 3)  # and it goes on saving there
-    again._project._timer.setInterval(50)
+    again._project.autosave._timer.setInterval(50)
     qtbot.waitUntil(lambda: 3 in on_disk(tmp_path / "job"), timeout=20_000)
 
 
@@ -163,7 +173,7 @@ def test_moved_images_are_asked_for_found_again_or_left_out(open_widget, qtbot, 
     assert [la.name for la in other.layers] == ["a", "scribbles: a"]
     assert other.layers["scribbles: a"].data.any()
     np.testing.assert_array_equal(other.layers["a"].data, pixels)
-    again._project.on_changed()
+    again._project.autosave.on_changed()
     settled(qtbot, again)
     kept = {e["key"]: e for e in json.loads((tmp_path / "job/project.json").read_text())["images"]}
     assert kept["a"]["path"] == str(tmp_path / "new" / "renamed.png")
@@ -172,18 +182,18 @@ def test_moved_images_are_asked_for_found_again_or_left_out(open_widget, qtbot, 
 
 def test_strokes_of_a_window_that_died_are_offered_and_come_back(open_widget, qtbot, recovery_place) -> None:
     widget, viewer = open_widget()
-    widget._project._timer.setInterval(50)
+    widget._project.autosave._timer.setInterval(50)
     qtbot.wait(400)
     assert not list(recovery_place.iterdir()), "nothing was painted by a person yet"
     paint(viewer)
     painted = viewer.layers["my strokes"].data.copy()
     qtbot.waitUntil(lambda: len(list(recovery_place.rglob("*.png"))) == 2, timeout=20_000)
     settled(qtbot, widget)
-    widget._project._writer.project.close()  # what a dying process does: no goodbye, the lock is free
-    widget._project._closed = True
+    widget._project.autosave._writer.project.close()  # what a dying process does: no goodbye, the lock is free
+    widget._project.autosave._closed = True
 
     again, other = open_widget(ready=False)
-    again._project._timer.setInterval(50)
+    again._project.autosave._timer.setInterval(50)
     qtbot.waitUntil(lambda: "Recover the strokes of today" in question(again), timeout=20_000)
     other.add_image(viewer.layers["night"].data, name="night", scale=(1, 2, 2))
     click(qtbot, again, "semidavil_recover")
@@ -193,6 +203,21 @@ def test_strokes_of_a_window_that_died_are_offered_and_come_back(open_widget, qt
     settled(qtbot, again)
     qtbot.waitUntil(lambda: len(list(recovery_place.iterdir())) == 1, timeout=20_000)
     assert len(list(recovery_place.rglob("*.png"))) == 2, "they are in this window's own folder now"
+
+
+def test_a_saved_project_takes_the_place_of_the_recovery_folder(
+    open_widget, qtbot, tmp_path, recovery_place
+) -> None:
+    widget, viewer = open_widget()
+    widget._project.autosave._timer.setInterval(50)
+    paint(viewer)
+    qtbot.waitUntil(lambda: len(list(recovery_place.rglob("*.png"))) == 2, timeout=20_000)
+    save(qtbot, widget, tmp_path / "job")
+    qtbot.waitUntil(lambda: not list(recovery_place.iterdir()), timeout=20_000)
+    np.testing.assert_array_equal(on_disk(tmp_path / "job"), viewer.layers["my strokes"].data)
+    save(qtbot, widget, tmp_path / "copy")
+    np.testing.assert_array_equal(on_disk(tmp_path / "copy"), viewer.layers["my strokes"].data)
+    Project(tmp_path / "job").close()  # nobody holds it any more
 
 
 def test_recovered_strokes_can_be_discarded(open_widget, qtbot, recovery_place) -> None:
@@ -210,7 +235,7 @@ def test_recovered_strokes_can_be_discarded(open_widget, qtbot, recovery_place) 
 def test_closing_saves_what_was_painted_a_moment_ago(open_widget, qtbot, tmp_path) -> None:
     widget, viewer = open_widget()
     save(qtbot, widget, tmp_path / "job")
-    widget._project._timer.setInterval(600_000)
+    widget._project.autosave._timer.setInterval(600_000)
     paint(viewer)
     painted = viewer.layers["my strokes"].data.copy()
     viewer.close()
@@ -233,7 +258,7 @@ def test_a_disk_that_cannot_be_written_is_told_and_tried_again(
 ) -> None:
     widget, viewer = open_widget()
     save(qtbot, widget, tmp_path / "job")
-    monkeypatch.setattr("semidavil_napari._project._TRY_AGAIN_MS", 100)
+    monkeypatch.setattr("semidavil_napari._autosave._TRY_AGAIN_MS", 100)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

@@ -1,0 +1,381 @@
+"""Autosave: strokes and choices go to the disk by themselves, without holding up the window.
+
+One background thread writes all files; it gets copies of the planes that changed. Until there is a project, strokes go to a recovery
+folder, from the first one that a person paints.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from semidavil_core.errors import SemiDavilError
+from semidavil_core.project import recovery
+from semidavil_core.project.folder import Project, ProjectState
+from semidavil_core.project.references import ImageEntry, unique_stem
+from semidavil_napari import _image_planes as planes
+from semidavil_napari._aside import Aside
+from semidavil_napari._desk import Desk
+from semidavil_napari._image_axes import axes_of
+from semidavil_napari._layers import LayerBook
+from semidavil_napari._project_files import Writer, copy_of
+from semidavil_napari._project_layers import ProjectLayers
+from semidavil_napari._strokes import Strokes
+
+Plane = tuple[str, tuple[int, ...]]
+"""Key of an image, and the place in its stack."""
+
+_COPIED_AT_ONCE: Final = 32 * 2**20  # pixels of strokes per turn of the event loop: some 10 ms
+_NOTED_AT_ONCE: Final = 20
+_NOTHING: Final = bytes(256 * 8)  # the count of a plane without strokes
+_CLOSING_SECONDS: Final = 2.0
+_TRY_AGAIN_MS: Final = 10_000
+_NEVER: Final = -1  # no version that strokes ever have
+_log = logging.getLogger(__name__)
+
+
+class Autosave(QObject):
+    """Keeps one window's strokes and choices on the disk.
+
+    Parameters
+    ----------
+    layers, book
+        The layers towards a project, and as the window sees them.
+    desk
+        The choices that a person has made.
+    standing_round
+        Tells which of the project's rounds stands.
+    seconds
+        How long strokes wait before they are saved.
+    """
+
+    failed = Signal(str)
+    """A sentence: something could not be written."""
+    written = Signal()
+    """All that was handed over before is on the disk."""
+
+    def __init__(
+        self,
+        layers: ProjectLayers,
+        book: LayerBook,
+        desk: Desk,
+        standing_round: Callable[[], int],
+        seconds: float,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._layers, self._book, self._desk, self._standing_round = layers, book, desk, standing_round
+        self.files = Aside()
+        """Reads and writes in the background, in the order it is asked."""
+        self.held = False
+        """Whether layers are just being replaced, so that nothing may be saved."""
+        self.absent: frozenset[str] = frozenset()
+        """Images that the project was opened without: their files may come back."""
+        self.extra = ProjectState()
+        """What else the open project held."""
+        self._writer: Writer | None = None
+        self._journal = False
+        self._entries: dict[str, ImageEntry] = {}
+        self._known: dict[str, tuple[Strokes, Any]] = {}
+        self._seen: dict[str, dict[tuple[int, ...], bytes]] = {}
+        self._saved: dict[str, dict[tuple[int, ...], int]] = {}
+        self._copied: dict[str, int] = {}
+        self._chosen = ProjectState()
+        self._to_note: list[str] = []
+        self._closed = self._began = self._state_waits = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(round(seconds * 1000))
+        self._timer.timeout.connect(self.save_now)
+
+    @property
+    def project(self) -> Project | None:
+        """The open project; None while strokes only go to recovery."""
+        return None if self._writer is None or self._journal else self._writer.project
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything waits or is being read or written."""
+        return self._timer.isActive() or bool(self._to_note) or not self.files.idle
+
+    def entries_of(self, keys: Sequence[str]) -> tuple[ImageEntry, ...]:
+        """What the project notes of these images; empty without a project, or if one of them is not noted yet."""
+        known = self._entries if self.project is not None else {}
+        return tuple(known[key] for key in keys) if all(key in known for key in keys) else ()
+
+    # what changes where things are written
+
+    def take(self, project: Project, *, journal: bool) -> None:
+        """Write to `project` from now on, and everything, since nothing is in it yet."""
+        self._writer, self._journal = Writer(project), journal
+        self._saved.clear()
+        self._copied.clear()
+        self._entries = {key: replace(entry, embedded=False) for key, entry in self._entries.items()}
+        self._state_waits = True
+
+    def go_on_in(self, project: Project, state: ProjectState) -> None:
+        """Write to `project` from now on; what is shown has just been read from it."""
+        self.dirty()  # while there is no writer, what is there counts as saved
+        saved = {key: dict(places) for key, places in self._saved.items()}
+        self.take(project, journal=False)
+        self._saved, self._entries = saved, {entry.key: entry for entry in state.images}
+
+    def leave(self) -> tuple[Project, bool] | None:
+        """Write nowhere for now. Gives what was written to, and whether it is a recovery folder; see :meth:`let_go`."""
+        writer, journal, self._writer, self._journal = self._writer, self._journal, None, False
+        return None if writer is None else (writer.project, journal)
+
+    def make_room(self, state: ProjectState) -> None:
+        """Forget the present layers: those of a project that holds `state` take their place."""
+        if (former := self.leave()) is not None:
+            self.let_go(former[0])
+        self._known.clear()
+        self._saved.clear()
+        self._entries.clear()
+        self.extra = self._chosen = state
+
+    def let_go(self, project: Project, *, discard: bool = False) -> None:
+        """Close a project after all that was handed over, and delete it if it is a recovery folder of no more use."""
+        self.files(f"leave/{project.folder}", partial(_leave, project, discard=discard), _ignore)
+
+    def count_as_painted(self) -> None:
+        """What is shown now stands nowhere on the disk, also if nobody painted it here."""
+        self.dirty()
+        self._saved.clear()
+        self._seen.clear()
+
+    # what tells of changes
+
+    def on_strokes(self) -> None:
+        """Strokes may have changed."""
+        if not self.held and not self._timer.isActive() and self.dirty():
+            self._timer.start()
+
+    def on_changed(self) -> None:
+        """A choice changed, or layers did."""
+        if self._writer is None and not self.held and not self._closed:
+            self.dirty()  # what is there now counts as known; what a person paints from here on is kept
+            self._remember()
+        if self.project is not None and not self.held:
+            self._state_waits = True
+            if not self._timer.isActive():
+                self._timer.start()
+
+    def save_now(self) -> None:
+        """Hand what changed to the background, as much as one turn of the event loop bears; the rest in the next."""
+        if self.held or self._closed:
+            return
+        dirty = self.dirty()
+        if self._writer is None:
+            if dirty and not self._began:
+                self._began = True
+                self.files("begin", recovery.begin_recovery, self._on_journal, self._on_failed)
+            return
+        if self._hand_over(dirty, _COPIED_AT_ONCE):
+            QTimer.singleShot(0, self.save_now)
+        elif self._state_waits:
+            self._state_waits, self._to_note = False, list(self._book.targets())
+            self._note_some()
+
+    def _hand_over(self, dirty: list[tuple[str, tuple[int, ...]]], pixels: float) -> bool:
+        """Let copies of these planes be written, up to so many pixels; whether some are left."""
+        self._remember()
+        writer, classes = self._writer, self._chosen.classes or self._book.classes
+        if writer is None:
+            return False
+        labels = self._book.paint.of(classes).tolist()
+        for number, (key, place) in enumerate(dirty, 1):
+            strokes, layer = self._known[key]
+            if (entry := self._note(key) or self._entries.get(key)) is None:
+                continue
+            work = partial(
+                writer.project.write_strokes, entry, place, copy_of(layer.data, place), classes, labels
+            )
+            self._saved.setdefault(key, {})[place] = strokes.version(place)
+            self.files(
+                f"strokes/{entry.plane(place)}", work, _ignore, partial(self._on_unwritten, key, place)
+            )
+            pixels -= layer.data[place].size
+            if pixels <= 0 and number < len(dirty):
+                return True
+        if dirty:
+            self._write_state()
+        return False
+
+    def dirty(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Planes whose strokes are not on the disk as they are now; those of layers that are gone too."""
+        for key in self._book.targets():
+            strokes, layer = self._book.strokes(key), self._book.scribbles(key)
+            if strokes is not None and strokes.ready and self._known.get(key, (None,))[0] is not strokes:
+                self._meet(key, strokes, layer)
+        found = []
+        for key, (strokes, _) in self._known.items():
+            saved = self._saved.setdefault(key, {})
+            places = {*strokes.places, *saved} if strokes.ready else ()
+            found += [(key, p) for p in places if saved.get(p) != strokes.version(p)]
+        return found if self._writer is not None else [at for at in found if self._painted_since(*at)]
+
+    def _painted_since(self, key: str, place: tuple[int, ...]) -> bool:
+        """Whether there are other strokes than when they were first seen: napari may draw a layer anew that nobody painted in."""
+        return self._known[key][0].count(place).tobytes() != self._seen.get(key, {}).get(place, _NOTHING)
+
+    def _meet(self, key: str, strokes: Strokes, layer: Any) -> None:
+        """Strokes that were not known before: with a project they belong into it; without one they are only kept once they change."""
+        self._known[key] = strokes, layer
+        self._saved[key] = {} if self._writer is not None else {p: strokes.version(p) for p in strokes.places}
+        self._seen[key] = {p: strokes.count(p).tobytes() for p in strokes.places}
+        self._note(key)
+
+    def _note(self, key: str) -> ImageEntry | None:
+        """Bring the entry of an image up to date with its layer."""
+        former = self._entries.get(key)
+        stem = former.stem if former is not None else unique_stem(key, self._entries.values())
+        entry = self._layers.describe(key, stem)
+        if entry is not None:
+            kept = former is not None and former.embedded and entry.path is None
+            extra = former.extra if former is not None else {}
+            entry = self._entries[key] = replace(entry, embedded=kept, extra=extra)
+        return entry
+
+    def _note_some(self, at_once: int = _NOTED_AT_ONCE) -> None:
+        """Bring entries up to date with their layers, a few per turn of the event loop; then write them."""
+        if self.held or self._writer is None:
+            return
+        now, self._to_note = self._to_note[:at_once], self._to_note[at_once:]
+        for key in now:
+            entry = self._note(key)
+            if entry is not None and entry.path is None and not self._journal:
+                self._copy(entry)
+        if self._to_note:
+            QTimer.singleShot(0, self._note_some)
+        else:
+            self._note_closed()
+            self._write_state()
+
+    def _note_closed(self) -> None:
+        """An image that a person has closed stays in the project, marked so, with its strokes."""
+        present = self._book.targets()
+        for key, entry in self._entries.items() if present else ():  # none: the viewer closes
+            if key not in present and key not in self.absent and not entry.layer.get("closed"):
+                self._entries[key] = replace(entry, layer={**entry.layer, "closed": True})
+
+    def _copy(self, entry: ImageEntry) -> None:
+        """Let the project take a copy of an image that is no file, once."""
+        image, writer = self._book.image(entry.key), self._writer
+        if image is None or writer is None or not self._layers.in_memory(entry.key):
+            return
+        data = id(image.data)
+        if self._copied.get(entry.key) == data or (entry.embedded and entry.key not in self._copied):
+            self._copied[entry.key] = data
+            return
+        self._copied[entry.key] = data
+        wanted = [(place, planes.reader(image, place)) for place in np.ndindex(*axes_of(image).stack)]
+        self.files(
+            f"copy/{entry.key}", partial(writer.copies, entry, wanted), self._on_copied, self._on_failed
+        )
+
+    def _on_copied(self, entry: ImageEntry) -> None:
+        if entry.key in self._entries:
+            self._entries[entry.key] = replace(self._entries[entry.key], embedded=True)
+            self.on_changed()
+
+    def _remember(self) -> None:
+        """Look at what a person has chosen while there is something to look at: when napari closes, its layers go first."""
+        if self._book.targets():
+            self._chosen = replace(
+                self.extra,
+                classes=self._desk.classes or self._book.classes,
+                settings={**self.extra.settings, **self._desk.to_json()},
+                view=self._layers.view(),
+            )
+
+    def _write_state(self) -> None:
+        if self._writer is None:
+            return
+        self._remember()
+        state = replace(
+            self._chosen,
+            images=tuple(self._entries.values()),
+            settings={
+                **self._chosen.settings,
+                "paint": self._book.paint.known(),
+                "round": self._standing_round(),
+            },
+        )
+        self.files("state", partial(self._writer.state, state), self._on_written, self._on_failed)
+
+    def _on_written(self, _: Any) -> None:
+        self.written.emit()
+
+    def _on_unwritten(self, key: str, place: tuple[int, ...], sentence: str) -> None:
+        """A plane could not be written: say so, and try again later."""
+        self._saved.setdefault(key, {})[place] = _NEVER
+        self._on_failed(sentence)
+        QTimer.singleShot(_TRY_AGAIN_MS, self.on_strokes)
+
+    def _on_failed(self, sentence: str) -> None:
+        self._began = False
+        self.failed.emit(sentence)
+
+    def _on_journal(self, project: Project) -> None:
+        if self._writer is not None:  # a project was saved meanwhile
+            self.let_go(project)
+            return
+        self.take(project, journal=True)
+        self.save_now()
+
+    # the end
+
+    def hand_over_all(self) -> None:
+        """Hand everything to the background at once: something else is about to be shown."""
+        if self._writer is None and self.dirty():
+            self._begin_at_once()
+        self._hand_over(self.dirty(), float("inf"))
+        if self.project is not None and self._book.targets():
+            self._to_note = list(self._book.targets())
+            self._note_some(len(self._to_note))
+
+    def flush(self, seconds: float = _CLOSING_SECONDS) -> bool:
+        """Save what changed and wait for it, at most so long; whether all is on the disk."""
+        with suppress(RuntimeError):  # its C++ side is gone already
+            self._timer.stop()
+        if self.held or (self._writer is None and not self.dirty()):
+            return self.files.idle
+        self.hand_over_all()
+        return self.files.finish(seconds)
+
+    def close(self) -> None:
+        """Save what changed, within two seconds, and let go of the project."""
+        if self._closed:
+            return
+        self.held = False
+        self.flush()
+        self._closed = True
+        if (former := self.leave()) is not None:
+            self.let_go(former[0])
+            self.files.finish(0.5)
+        self.files.close()
+
+    def _begin_at_once(self) -> None:
+        """The window closes before the recovery folder was begun."""
+        try:
+            self.take(recovery.begin_recovery(), journal=True)
+        except (SemiDavilError, OSError):
+            _log.exception("the last strokes could not be kept")
+
+
+def _leave(project: Project, *, discard: bool) -> None:
+    project.close()
+    if discard:
+        recovery.discard(project.folder)
+
+
+def _ignore(_: Any) -> None:
+    """Nothing is to be done with the answer."""
