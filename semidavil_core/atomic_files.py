@@ -22,23 +22,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     OutputNotWritable
         The folder cannot be made or written, or the disk is full; an older file stays as it was.
     """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:32]}.")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise _not_writable(path, error) from error
-    finally:
-        if temporary is not None:
-            with suppress(OSError):  # after a success there is nothing left under this name
-                temporary.unlink()
+    with written_file(path) as temporary:
+        temporary.write_bytes(content)
 
 
 @contextmanager
@@ -53,7 +38,7 @@ def written_file(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:32]}.", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:32]}.")
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -65,7 +50,7 @@ def written_file(path: Path) -> Iterator[Path]:
         raise _not_writable(path, error) from error
     finally:
         if temporary is not None:
-            with suppress(OSError):
+            with suppress(OSError):  # after a success there is nothing left under this name
                 temporary.unlink()
 
 

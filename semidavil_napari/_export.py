@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QApplication
 
 from semidavil_core.atomic_files import write_json
+from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.label_files import write_label_map
 from semidavil_core.engine.client import EngineClient
 from semidavil_core.engine.requests import ExportPredictions, SaveBundle
 from semidavil_core.errors import InvalidInput
-from semidavil_core.events import Done, Event, Notice, StageProgress, StageStarted
+from semidavil_core.events import Event, Notice, StageProgress, StageStarted
 from semidavil_core.export.formats import BUNDLE, BUNDLE_ZIP, DATASET, ExportFormat, Needs
 from semidavil_core.export.map_files import file_stems
 from semidavil_core.project.image_copies import write_copy
@@ -24,7 +24,14 @@ from semidavil_napari._command_lines import Situation, command_lines
 from semidavil_napari._jobs import Job
 from semidavil_napari._panels.adapt import AdaptPanel
 from semidavil_napari._panels.export import ExportDialog, ExportPanel
-from semidavil_napari._rounds import EngineMemory, RoundPlan, iter_greeting, iter_images, iter_model
+from semidavil_napari._rounds import (
+    EngineMemory,
+    RoundPlan,
+    iter_answer,
+    iter_greeting,
+    iter_images,
+    iter_model,
+)
 from semidavil_napari._session import Stage
 
 
@@ -141,12 +148,12 @@ def iter_export(
     for wanted in (BUNDLE, BUNDLE_ZIP):
         if wanted.key in order.keys and not stops():
             yield StageStarted(Stage.SAVE, 0)
-            yield from _ask(client, SaveBundle(str(order.folder / wanted.place)))
+            yield from iter_answer(client, SaveBundle(str(order.folder / wanted.place)))
     if plan is not None and order.needs(Needs.IMAGES) and not stops():
         yield from iter_images(client, memory, plan)
         names = tuple(image.name for image in plan.images)
         if not stops():
-            yield from _ask(client, ExportPredictions(str(order.folder), order.keys, names))
+            yield from iter_answer(client, ExportPredictions(str(order.folder), order.keys, names))
     if plan is not None and DATASET.key in order.keys and not stops():
         yield from _iter_dataset(order.folder / DATASET.place, plan, stops)
     yield Notice(
@@ -177,11 +184,7 @@ def _iter_dataset(folder: Path, plan: RoundPlan, stops: Callable[[], int]) -> It
         colours = pixels.ndim == 3 and image.axes != "YXC"
         write_copy(folder / "images" / f"{stems[image.name]}.tif", pixels, colours=colours)
         strokes = image.scribbles
-        if strokes is not None and np.any(strokes != 255):
+        if strokes is not None and (strokes != IGNORE_INDEX).any():
             write_label_map(folder / "scribbles" / f"{stems[image.name]}.png", strokes, plan.classes)
         yield StageProgress(count)
     write_json(folder / "classes.json", plan.classes.to_json())
-
-
-def _ask(client: EngineClient, request: SaveBundle | ExportPredictions) -> Iterator[Event]:
-    return (event for event in client.request(request) if not isinstance(event, Done))

@@ -10,10 +10,10 @@ from qtpy.QtCore import QObject, QTimer
 
 from semidavil_core.engine.client import EngineClient
 from semidavil_core.engine.requests import DownloadVlm, FindVlm, ListDevices
-from semidavil_core.events import DevicesFound, Done, Event, Notice, StageProgress, StageStarted, VlmFound
+from semidavil_core.events import DevicesFound, Event, Notice, StageProgress, StageStarted, VlmFound
 from semidavil_napari._jobs import EngineJobs, Job
 from semidavil_napari._panels.guidance import GuidancePanel
-from semidavil_napari._rounds import Client, EngineMemory, iter_greeting
+from semidavil_napari._rounds import EngineMemory, iter_answer, iter_greeting
 from semidavil_napari._session import Stage
 
 _FIND: Final = "find the language model"
@@ -98,12 +98,12 @@ class GuidanceController(QObject):
 
 def _find_job(vlm: str, client: EngineClient, memory: EngineMemory, _: Callable[[], int]) -> Iterator[Event]:
     yield from iter_greeting(client, memory)
-    yield from _told(client, FindVlm(vlm))
+    yield from iter_answer(client, FindVlm(vlm))
 
 
 def _devices_job(client: EngineClient, memory: EngineMemory, _: Callable[[], int]) -> Iterator[Event]:
     yield from iter_greeting(client, memory)
-    yield from _told(client, ListDevices())
+    yield from iter_answer(client, ListDevices())
 
 
 def _download_job(
@@ -112,11 +112,7 @@ def _download_job(
     yield from iter_greeting(client, memory)
     if stops():
         return
-    for event in _told(client, DownloadVlm(vlm)):
+    for event in iter_answer(client, DownloadVlm(vlm)):
         yield event
         if isinstance(event, VlmFound) and event.here:
             yield Notice(f"The language model {vlm} is on this machine now.")
-
-
-def _told(client: Client, request: FindVlm | DownloadVlm | ListDevices) -> Iterator[Event]:
-    return (event for event in client.request(request) if not isinstance(event, Done))

@@ -191,10 +191,11 @@ class HistoryController:
 
     def _draw(self, entry: RoundEntry | None, names: Iterable[str]) -> set[str]:
         """Draw what is kept of a round; the names of the images that were drawn."""
-        drawn = set()
-        for name in names if entry is not None else ():
-            kept = None if entry is None else self._archive.get(entry.number, name)
-            if kept is not None:
+        drawn: set[str] = set()
+        if entry is None:
+            return drawn
+        for name in names:
+            if (kept := self._archive.get(entry.number, name)) is not None:
                 self._book.show_prediction(name, *kept)
                 drawn.add(name)
         return drawn

@@ -68,8 +68,7 @@ class PaintValues:
         """The way back, as a copy; values of no present class count as unlabelled."""
         table = np.full(_VALUES, IGNORE_INDEX, np.uint8)
         table[self.of(classes)] = np.arange(len(classes), dtype=np.uint8)
-        small = values if values.dtype == np.uint8 else np.where((values > 0) & (values < _VALUES), values, 0)
-        return table[small.astype(np.uint8)]
+        return table[as_bytes(values)]
 
     def index_of(self, value: int, classes: ClassSet) -> int | None:
         """Place of the class that `value` stands for in a Labels layer; None for no class."""
@@ -106,3 +105,10 @@ class PaintValues:
         return next((v for v in candidates if v not in everyone), None) or next(
             v for v in candidates if v not in present
         )
+
+
+def as_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Label values as bytes: what no class can have counts as unlabelled."""
+    if values.dtype == np.uint8:
+        return values
+    return np.where((values > 0) & (values < _VALUES), values, 0).astype(np.uint8)

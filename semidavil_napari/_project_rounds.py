@@ -17,6 +17,7 @@ from semidavil_core.project.rounds import SavedRound
 from semidavil_napari._aside import Aside
 from semidavil_napari._history import HistoryController
 from semidavil_napari._jobs import EngineJobs
+from semidavil_napari._project_files import Writer
 from semidavil_napari._round_list import RoundEntry
 from semidavil_napari._rounds import EngineMemory
 
@@ -120,8 +121,6 @@ class ProjectRounds(QObject):
                     self._write(saved, self._project, self._files)
 
     def _write(self, saved: SavedRound, project: Project, files: Aside) -> None:
-        from semidavil_napari._project_files import Writer
-
         files(
             f"round/{saved.round}", partial(Writer(project).round, saved, spare=self.current), _nothing, _told
         )

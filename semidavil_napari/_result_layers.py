@@ -103,11 +103,8 @@ class ResultLayers:
         if isinstance(layer, Labels):
             paint_classes(layer, classes, self._paint)
         strokes, layers = self._find(Role.SCRIBBLES, key), self._viewer.layers
-        selected, active = set(layers.selection), layers.selection.active
-        layers.insert(layers.index(strokes) if strokes is not None else layers.index(image) + 1, layer)
-        layers.selection = selected
-        layers.selection.active = active
-        lock(layer)
+        position = layers.index(strokes) if strokes is not None else layers.index(image) + 1
+        insert_locked(layers, position, layer)
         return layer
 
     def _title(self, role: Role, image: Image) -> str:
@@ -124,7 +121,16 @@ def paint_classes(layer: Labels, classes: ClassSet, paint: PaintValues) -> None:
         layer.features = {"index": [0, *paint.of(classes).tolist()], "class": [nothing, *classes.names]}
 
 
-def lock(layer: Layer) -> None:
+def insert_locked(layers: Any, position: int, layer: Layer) -> None:
+    """Put a layer of ours among the viewer's, locked; what is selected stays selected."""
+    selected, active = set(layers.selection), layers.selection.active
+    layers.insert(position, layer)
+    layers.selection = selected
+    layers.selection.active = active
+    _lock(layer)
+
+
+def _lock(layer: Layer) -> None:
     """Keep people from painting into a layer of ours: it would be overwritten with the next preview."""
 
     def close(_: Any = None) -> None:

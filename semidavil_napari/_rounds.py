@@ -128,7 +128,7 @@ def iter_round(
         if stops():
             return
     yield StageStarted(Stage.ADAPT, plan.budget.seconds, "seconds")
-    yield from _ask(client, Adapt(plan.budget, plan.hold_out))
+    yield from iter_answer(client, Adapt(plan.budget, plan.hold_out))
     memory.rounds += 1
     if plan.keep_in is not None:
         yield from _iter_keeping(client, plan.keep_in)
@@ -138,7 +138,7 @@ def iter_round(
 def _iter_keeping(client: Client, bundle: Path) -> Iterator[Event]:
     """Keep the model in the project; a full disk costs that copy, not the round."""
     try:
-        yield from _ask(client, SaveBundle(str(bundle)))
+        yield from iter_answer(client, SaveBundle(str(bundle)))
     except OutputNotWritable as error:
         yield Notice(f"The model of this round could not be kept in the project: {error}")
 
@@ -148,7 +148,7 @@ def iter_greeting(client: Client, memory: EngineMemory) -> Iterator[Event]:
     if memory.greeted:
         return
     yield StageStarted(Stage.START, 0)
-    yield from _ask(client, Hello())
+    yield from iter_answer(client, Hello())
     memory.greeted = True
 
 
@@ -167,7 +167,7 @@ def iter_restore(client: Client, memory: EngineMemory, number: int) -> Iterator[
         )
     yield StageStarted(Stage.PREDICT, len(memory.images), "images")
     done = 0
-    for event in _ask(client, RestoreRound(number, tuple(memory.images))):
+    for event in iter_answer(client, RestoreRound(number, tuple(memory.images))):
         yield event
         if isinstance(event, PreviewReady):
             done += 1
@@ -181,8 +181,8 @@ def iter_model(client: Client, memory: EngineMemory, plan: RoundPlan) -> Iterato
         memory.model = memory.classes = None
         if plan.source.kind is SourceKind.BUNDLE:
             yield StageStarted("loading the bundle", 0)
-            yield from _ask(client, _source_beside(plan.source))
-            yield from _ask(client, LoadBundle(str(plan.source.folder), plan.device))
+            yield from iter_answer(client, _source_beside(plan.source))
+            yield from iter_answer(client, LoadBundle(str(plan.source.folder), plan.device))
         else:
             yield from _iter_preparation(client, plan)
         memory.model, memory.classes, memory.rounds = wanted, plan.source.named_now(plan.classes), 0
@@ -195,7 +195,7 @@ def iter_classes(client: Client, memory: EngineMemory, classes: ClassSet) -> Ite
     if memory.classes == classes:
         return
     before, memory.classes = memory.classes, None
-    yield from _ask(client, SetClasses(classes))
+    yield from iter_answer(client, SetClasses(classes))
     if before is None or before.positions_in(classes) != tuple(range(len(before))):
         # The engine moved its strokes along, so that they are no longer what was sent.
         memory.scribbles = dict.fromkeys(memory.scribbles, b"moved")
@@ -214,17 +214,19 @@ def _iter_preparation(client: Client, plan: RoundPlan) -> Iterator[Event]:
     yield StageStarted("reading the source", 0)
     if plan.source.layers is not None:
         images, labels = plan.source.layers.read()
-        yield from _ask(client, SetSource(None, classes, ArrayMap(images), ArrayMap(labels)))
+        yield from iter_answer(client, SetSource(None, classes, ArrayMap(images), ArrayMap(labels)))
     else:
-        yield from _ask(client, SetSource(str(plan.source.folder), classes))
+        yield from iter_answer(client, SetSource(str(plan.source.folder), classes))
     yield StageStarted(Stage.PREPARE, plan.prepare_budget.seconds, "seconds")
-    yield from _ask(client, PrepareFromSource(classes, plan.vlm, plan.prepare_budget, device=plan.device))
+    yield from iter_answer(
+        client, PrepareFromSource(classes, plan.vlm, plan.prepare_budget, device=plan.device)
+    )
 
 
 def iter_images(client: Client, memory: EngineMemory, plan: RoundPlan) -> Iterator[Event]:
     """Send the images and strokes that the engine does not have yet, known by their content."""
     for name in sorted(set(memory.images) - {image.name for image in plan.images}):
-        yield from _ask(client, RemoveImage(name))
+        yield from iter_answer(client, RemoveImage(name))
         for known in (memory.images, memory.scribbles, memory.versions):
             known.pop(name, None)
     yield StageStarted("sending images", len(plan.images), "images")
@@ -232,7 +234,7 @@ def iter_images(client: Client, memory: EngineMemory, plan: RoundPlan) -> Iterat
         yield from iter_pixels(client, memory, image)
         strokes = image.scribbles if _painted(image.scribbles) else None
         if memory.scribbles.get(image.name, b"") != (content := _content(strokes)):
-            yield from _ask(client, SetScribbles(image.name, strokes))
+            yield from iter_answer(client, SetScribbles(image.name, strokes))
             memory.scribbles[image.name] = content
         yield StageProgress(count)
 
@@ -245,7 +247,7 @@ def iter_pixels(client: Client, memory: EngineMemory, image: PlanImage) -> Itera
     pixels = image.read()
     content = _content(pixels) + repr(seen_as).encode()
     if memory.images.get(image.name) != content:
-        yield from _ask(client, SetImage(image.name, pixels, image.channels, image.axes))
+        yield from iter_answer(client, SetImage(image.name, pixels, image.channels, image.axes))
         memory.images[image.name] = content
         memory.scribbles.pop(image.name, None)
     if image.version is not None:
@@ -260,7 +262,7 @@ def _iter_first_look(client: Client, plan: RoundPlan, stops: Callable[[], int]) 
     for count, image in enumerate(looks, 1):
         if stops():
             return
-        yield from _ask(client, Predict(image.name))
+        yield from iter_answer(client, Predict(image.name))
         yield StageProgress(count)
 
 
@@ -269,13 +271,14 @@ def _iter_predictions(client: Client, plan: RoundPlan, stops: Callable[[], int])
     before = stops()
     yield StageStarted(Stage.PREDICT, len(plan.images), "images")
     for count, image in enumerate(plan.images, 1):
-        yield from _ask(client, Predict(image.name))
+        yield from iter_answer(client, Predict(image.name))
         yield StageProgress(count)
         if stops() > before:
             return
 
 
-def _ask(client: Client, request: Request) -> Iterator[Event]:
+def iter_answer(client: Client, request: Request) -> Iterator[Event]:
+    """Ask the engine and give what it tells, without the ``Done`` that ends it."""
     return (event for event in client.request(request) if not isinstance(event, Done))
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_napari._aside import Run, run_now
+from semidavil_napari._paint_values import as_bytes
 
 Place = tuple[int, ...]
 Counts = dict[Place, NDArray[np.int64]]
@@ -111,7 +112,7 @@ class Strokes:
             return None
         version, known, copy = self._copies.get(place, (-1, b"", np.empty(0, np.uint8)))
         if (version, known) != (self.version(place), table.tobytes()):
-            copy = table[_bytes(np.asarray(self._layer.data[place]))]
+            copy = table[as_bytes(np.asarray(self._layer.data[place]))]
             self._copies[place] = (self.version(place), table.tobytes(), copy)
         return copy if (table[np.flatnonzero(self._counts[place])] != IGNORE_INDEX).any() else None
 
@@ -280,14 +281,5 @@ def _grouped(
 
 
 def _histogram(values: NDArray[Any]) -> NDArray[np.int64]:
-    """How often each value occurs, as :func:`_bytes` sees it."""
-    return np.bincount(_bytes(values).ravel(), minlength=_VALUES)
-
-
-def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Label values as bytes: what no class can have counts as unlabelled."""
-    return (
-        values
-        if values.dtype == np.uint8
-        else np.where((values > 0) & (values < _VALUES), values, 0).astype(np.uint8)
-    )
+    """How often each value occurs, as a class can have it."""
+    return np.bincount(as_bytes(values).ravel(), minlength=_VALUES)

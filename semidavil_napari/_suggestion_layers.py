@@ -12,7 +12,7 @@ from napari.layers import Image, Layer, Points
 from semidavil_napari._image_axes import axes_of
 from semidavil_napari._layer_tags import Role, image_of, mark, role_of
 from semidavil_napari._placement import follow, placement
-from semidavil_napari._result_layers import lock
+from semidavil_napari._result_layers import insert_locked
 
 _TITLE: Final = "paint next"
 _RING: Final = "#ffffff"
@@ -89,12 +89,7 @@ class SuggestionLayers:
         )
         mark(layer, Role.SUGGESTIONS, key)
         _fill(layer, rings)
-        layers = self._viewer.layers
-        selected, active = set(layers.selection), layers.selection.active
-        layers.insert(self._above(key), layer)
-        layers.selection = selected
-        layers.selection.active = active
-        lock(layer)
+        insert_locked(self._viewer.layers, self._above(key), layer)
 
     def _above(self, key: str) -> int:
         """Position right above everything that belongs to the image."""

@@ -16,12 +16,20 @@ from qtpy.QtCore import QObject
 from semidavil_core.classes import ClassInfo, ClassSet
 from semidavil_core.engine.client import EngineClient
 from semidavil_core.engine.requests import Predict, ZeroShot
-from semidavil_core.events import Done, Event, PreviewReady
+from semidavil_core.events import Event, PreviewReady
 from semidavil_napari._jobs import EngineJobs
 from semidavil_napari._layers import LayerBook
 from semidavil_napari._panels.classes import ClassesPanel
 from semidavil_napari._panels.guidance import Guidance, GuidancePanel
-from semidavil_napari._rounds import Client, EngineMemory, PlanImage, iter_classes, iter_greeting, iter_pixels
+from semidavil_napari._rounds import (
+    Client,
+    EngineMemory,
+    PlanImage,
+    iter_answer,
+    iter_classes,
+    iter_greeting,
+    iter_pixels,
+)
 
 KEY: Final = "what the names find"
 _FEWEST: Final = 2
@@ -129,7 +137,7 @@ def iter_look(
         request = Predict(look.image.name)
     else:
         request = ZeroShot(look.image.name, look.guidance.vlm, look.classes, look.guidance.device)
-    yield from (event for event in client.request(request) if not isinstance(event, Done))
+    yield from iter_answer(client, request)
 
 
 def newly_named(before: ClassSet | None, after: ClassSet | None) -> ClassInfo | None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semidavil_core.classes import IGNORE_INDEX, ClassSet
-from semidavil_core.data.domains import Domain, Sample
+from semidavil_core.data.domains import Domain, MappedDomain, Sample
 from semidavil_core.errors import InvalidInput
 
 
@@ -80,7 +80,7 @@ class EditableDomain:
         return copy
 
 
-class RelabelledDomain:
+class RelabelledDomain(MappedDomain):
     """A labelled domain seen with another class set; labels of classes that are no more count as unlabelled.
 
     Which class is which tells :meth:`~semidavil_core.classes.ClassSet.positions_in`.
@@ -96,23 +96,14 @@ class RelabelledDomain:
     """
 
     def __init__(self, base: Domain, old: ClassSet, new: ClassSet, *, by_name: bool = False) -> None:
-        self._base = base
+        super().__init__(base, self._relabelled)
         self._table = np.full(256, IGNORE_INDEX, np.uint8)
         names = {name.strip().lower(): place for place, name in enumerate(new.names)}
         named = [names.get(name.strip().lower()) for name in old.names]
         for index, place in enumerate(named if by_name else old.positions_in(new)):
             self._table[index] = IGNORE_INDEX if place is None else place
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The samples' names in order."""
-        return self._base.names
-
-    def __len__(self) -> int:
-        return len(self._base)
-
-    def __getitem__(self, index: int) -> Sample:
-        sample = self._base[index]
+    def _relabelled(self, sample: Sample) -> Sample:
         return (
             sample if sample.labels is None else Sample(sample.name, sample.image, self._table[sample.labels])
         )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from skimage.measure import label
 
 from semidavil_core.classes import IGNORE_INDEX
-from semidavil_core.data.domains import Domain, Sample
+from semidavil_core.data.domains import Domain, MappedDomain, Sample
 
 SHARE: Final = 0.15
 """Share of a class's painted pixels that a person's rounds keep aside."""
@@ -66,7 +66,7 @@ class HeldOutStrokes:
 
     def removed_from(self, target: Domain) -> Domain:
         """`target` without these strokes: what the round trains on."""
-        return _Without(target, self) if self.strokes else target
+        return MappedDomain(target, self.without) if self.strokes else target
 
     def without(self, sample: Sample) -> Sample:
         """`sample` without these strokes."""
@@ -100,7 +100,9 @@ class HoldOut:
         images: dict[str, _Marks] = {}
         if share <= 0:
             self._held.clear()  # what is trained on now cannot be kept aside again
-        for sample in _painted(target):
+        for sample in (target[index] for index in range(len(target))):
+            if not sample.is_painted:
+                continue
             marks = images[sample.name] = _Marks.of(sample)
             if share > 0:
                 known = [m.pixels for m in self._known(sample.name) if m.fits(marks)]
@@ -183,24 +185,6 @@ class _Marks:
         return self.with_pixels(np.union1d(self.pixels, other.pixels)) if other and fits else self
 
 
-class _Without:
-    """A domain without some strokes."""
-
-    def __init__(self, base: Domain, held: HeldOutStrokes) -> None:
-        self._base = base
-        self._held = held
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self._base.names
-
-    def __len__(self) -> int:
-        return len(self._base)
-
-    def __getitem__(self, index: int) -> Sample:
-        return self._held.without(self._base[index])
-
-
 def strokes_of(sample: Sample) -> list[Stroke]:
     """The strokes of one image, in the order of their first pixel."""
     if sample.labels is None:
@@ -257,10 +241,3 @@ def _extent(pixels: NDArray[np.int64], width: int) -> tuple[int, int, int, int]:
     """Bounding box (top, left, bottom, right) of ascending flat indices."""
     rows, columns = pixels // width, pixels % width
     return int(rows[0]), int(columns.min()), int(rows[-1]) + 1, int(columns.max()) + 1
-
-
-def _painted(target: Domain) -> Iterable[Sample]:
-    for index in range(len(target)):
-        sample = target[index]
-        if sample.labels is not None and (sample.labels != IGNORE_INDEX).any():
-            yield sample

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from semidavil_core.adaptation.held_out import HeldOutStrokes
 from semidavil_core.data.domains import Domain
 from semidavil_core.events import HeldOutMeasured
-from semidavil_core.inference.predict import Predictor
+from semidavil_core.inference.predict import PREVIEW, Predictor
 from semidavil_core.model.segmenter import Segmenter
-from semidavil_core.settings import PredictSettings
 
 _SPREAD = 0.05  # a stroke's share moves by this much for no reason
 
@@ -190,4 +189,4 @@ class HeldOutWatch:
 
     def _look_at(self, image: str, model: Segmenter) -> None:
         sample = self._target[self._rows[image]]
-        self.saw(image, Predictor(model, PredictSettings(flip=False)).predict(sample.image).labels)
+        self.saw(image, Predictor(model, PREVIEW).predict(sample.image).labels)

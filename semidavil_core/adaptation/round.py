@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -22,12 +21,9 @@ from semidavil_core.control import RunControl
 from semidavil_core.data.batches import CropGeometry, CropStream, crop_side
 from semidavil_core.data.domains import Domain, Sample
 from semidavil_core.events import Event, PreviewReady, StepFinished
-from semidavil_core.inference.predict import Prediction, Predictor
+from semidavil_core.inference.predict import PREVIEW, Prediction, Predictor
 from semidavil_core.model.segmenter import Segmenter
-from semidavil_core.settings import AdaptSettings, Budget, Mode, PredictSettings
-
-PREVIEW: Final = PredictSettings(flip=False)
-"""How an image is predicted for a look at it."""
+from semidavil_core.settings import AdaptSettings, Budget, Mode
 
 
 @dataclass
@@ -81,6 +77,7 @@ class Round:
             weight_decay=settings.weight_decay,
         )
         views = settings.cached_views if mode is Mode.CACHED else None
+        self._crop = crop_side(settings.crop, target)  # source and target crops share a batch
         self._batches = BatchMaker(
             source=None if source is None else self._stream(source, views, 1),
             target=self._stream(target, views, 2),
@@ -160,10 +157,9 @@ class Round:
 
     def _stream(self, domain: Domain, views: int | None, salt: int) -> CropStream:
         settings = self._settings
-        side = crop_side(settings.crop, self._target)  # source and target crops share a batch
         return CropStream(
             domain,
-            CropGeometry.fitted(side, domain, settings.scale_low, settings.scale_high),
+            CropGeometry.fitted(self._crop, domain, settings.scale_low, settings.scale_high),
             num_classes=self._learner.student.num_classes,
             # Kept views are the same in every round; fresh crops should not repeat those of the round before.
             seed=settings.seed * 1000 + salt + (0 if views is not None else 10 * self._index),

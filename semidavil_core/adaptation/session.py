@@ -18,7 +18,7 @@ from semidavil_core.adaptation.ema_teacher import EmaTeacher
 from semidavil_core.adaptation.held_out import HeldOutStrokes, HoldOut
 from semidavil_core.adaptation.held_out_check import Comparison, HeldOutWatch, compare
 from semidavil_core.adaptation.loop import LoopEnd
-from semidavil_core.adaptation.round import PREVIEW, Learner, Round, preview_of
+from semidavil_core.adaptation.round import Learner, Round, preview_of
 from semidavil_core.adaptation.round_history import LearnerState, RoundHistory, RoundRecord
 from semidavil_core.adaptation.step import Guides
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement
@@ -29,7 +29,7 @@ from semidavil_core.data.domains import Domain, check_scribbles, class_counts
 from semidavil_core.errors import InvalidInput
 from semidavil_core.events import Event, FinishReason, HeldOutMeasured, Notice, PreviewReady, RoundFinished
 from semidavil_core.export.bundle import Bundle
-from semidavil_core.inference.predict import Prediction, Predictor
+from semidavil_core.inference.predict import PREVIEW, Prediction, Predictor
 from semidavil_core.model.from_language import segmenter_from_language
 from semidavil_core.settings import AdaptSettings, Budget, PredictSettings
 from semidavil_core.vlm.loading import Vlm, load_vlm

@@ -9,12 +9,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from semidavil_core.classes import IGNORE_INDEX
-from semidavil_core.data.domains import Domain, Sample
-from semidavil_core.inference.predict import Predictor
+from semidavil_core.data.domains import Domain
+from semidavil_core.inference.predict import PREVIEW, Predictor
 from semidavil_core.metrics.confusion import ConfusionMatrix
 from semidavil_core.model.segmenter import Segmenter
-from semidavil_core.settings import PredictSettings
 
 _IMAGES: Final = 16
 
@@ -34,16 +32,15 @@ class StrokeAgreement:
     def share(self, least: float) -> float:
         """How far a round may move the weights: `least` from a class accuracy of 0.65 on, all the way up to 0.55.
 
-        What a model that is half wrong knows is not worth keeping. Set by trials: at 0.66 and 0.71 (CamVid) and 0.66 (streets, trained longer)
-        half the way was better, at 0.52 (streets, 45 s of training) it was not.
+        What a model that is half wrong knows is not worth keeping. The two bounds are a guess from few single runs, not a fit.
         """
         return float(np.clip(least + (1 - least) * (0.65 - self.class_accuracy) / 0.1, least, 1.0))
 
 
 def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_: True) -> StrokeAgreement:
     """Compare `model` with the strokes of up to 16 painted images of `target`, evenly chosen, while `watch` wants more."""
-    matrix, predictor = ConfusionMatrix(model.num_classes), Predictor(model, PredictSettings(flip=False))
-    painted = [i for i in range(len(target)) if _is_painted(target[i])]
+    matrix, predictor = ConfusionMatrix(model.num_classes), Predictor(model, PREVIEW)
+    painted = [i for i in range(len(target)) if target[i].is_painted]
     for index in painted[:: max(1, -(-len(painted) // _IMAGES))]:
         sample = target[index]
         if sample.labels is not None:
@@ -54,7 +51,3 @@ def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_:
     found, true = np.diag(matrix.counts), matrix.counts.sum(1)
     occurs = true > 0
     return StrokeAgreement(float((found[occurs] / true[occurs]).mean()), float(found.sum() / true.sum()))
-
-
-def _is_painted(sample: Sample) -> bool:
-    return sample.labels is not None and bool((sample.labels != IGNORE_INDEX).any())

@@ -1,4 +1,4 @@
-"""A look at all strokes before and after a round: how boldly to train, and what the round was worth."""
+"""A look at all strokes before and after a round: how far the round may go, and what it was worth."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from semidavil_core.adaptation.held_out import HeldOutStrokes
 from semidavil_core.adaptation.held_out_check import StrokeShares
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, stroke_agreement
 from semidavil_core.data.domains import Domain
-from semidavil_core.inference.predict import Predictor
+from semidavil_core.inference.predict import PREVIEW, Predictor
 from semidavil_core.model.segmenter import Segmenter
-from semidavil_core.settings import PredictSettings
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def look_at_strokes(
         return go_on()
 
     agreement = stroke_agreement(model, target, watch)
-    predictor = Predictor(model, PredictSettings(flip=False))
+    predictor = Predictor(model, PREVIEW)
     rows = {name: row for row, name in enumerate(target.names)}
     for name in shares.unseen:
         if not go_on():

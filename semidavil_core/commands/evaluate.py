@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from semidavil_core.atomic_files import write_json
 from semidavil_core.commands import options
 from semidavil_core.commands.inputs import parse_channels, read_settings
-from semidavil_core.commands.outputs import check_file
-from semidavil_core.commands.running import Job, Outcome, run_command
+from semidavil_core.commands.json_results import check_json, json_outcome
+from semidavil_core.commands.running import Job, run_command
 from semidavil_core.control import RunControl
 from semidavil_core.devices import choose_device
 from semidavil_core.events import StageStarted
@@ -36,9 +34,7 @@ def evaluate(
     device: options.DeviceOption = "auto",
     settings: options.SettingsOption = None,
     channels: options.ChannelsOption = None,
-    as_json: Annotated[
-        bool, typer.Option("--json-events", help="Print events as JSON lines (here --json takes the file).")
-    ] = False,
+    as_json: options.JsonEventsOption = False,
 ) -> int:
     """Measure a model: IoU by class, mIoU, tail classes, accuracy and calibration over all pixels of the folder."""
     request = EvaluateRequest(
@@ -56,9 +52,7 @@ def evaluate(
 def iter_evaluate_command(request: EvaluateRequest, control: RunControl) -> Job:  # noqa: ARG001 - Ctrl-C ends it at once
     """Score a bundle on a labelled folder."""
     settings, channels = read_settings(request.settings, PredictSettings), parse_channels(request.channels)
-    to_stdout = str(request.json) == "-"
-    if request.json and not to_stdout:
-        check_file(request.json)
+    check_json(request.json)
 
     from semidavil_core.data.domains import open_evaluation
     from semidavil_core.export.bundle import load_bundle
@@ -68,9 +62,7 @@ def iter_evaluate_command(request: EvaluateRequest, control: RunControl) -> Job:
     bundle = load_bundle(request.model, device=choose_device(request.device))
     domain = open_evaluation(request.images, request.labels, bundle.classes, channels)
     scores = (yield from iter_evaluate(bundle.segmenter, domain, bundle.classes, settings)).to_json()
-    if request.json and not to_stdout:
-        write_json(request.json, scores)
-    return Outcome(scores, json.dumps(scores, indent=1) if to_stdout else score_table({"": scores}))
+    return json_outcome(scores, request.json, score_table({"": scores}))
 
 
 def score_table(columns: Mapping[str, Mapping[str, Any]]) -> str:

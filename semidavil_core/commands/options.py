@@ -45,6 +45,10 @@ JsonOption: TypeAlias = Annotated[
         "--json", "--json-events", help="Print events as one JSON object per line on standard output."
     ),
 ]
+JsonEventsOption: TypeAlias = Annotated[
+    bool, typer.Option("--json-events", help="Print events as JSON lines (here --json takes the file).")
+]
+"""In place of `JsonOption` where a command writes a JSON file."""
 StepsOption: TypeAlias = Annotated[
     int | None, typer.Option("--steps", metavar="N", help="Optimiser steps, in place of seconds.")
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,27 +16,11 @@ from semidavil_core.control import RunControl
 from semidavil_core.data.domains import Domain
 from semidavil_core.events import StageProgress, StageStarted
 from semidavil_core.export.label_maps import LabelFormat, safe_file_name, write_prediction
-from semidavil_core.export.map_files import write_probabilities
-
-
-class Segmentation(Protocol):
-    """What a predictor returns."""
-
-    @property
-    def labels(self) -> NDArray[np.uint8]:
-        """(H, W) class indices."""
-
-    @property
-    def confidence(self) -> NDArray[np.float32]:
-        """(H, W), 0 to 1."""
-
-    @property
-    def probabilities(self) -> NDArray[np.float32]:
-        """(K, H, W), 0 to 1."""
+from semidavil_core.export.map_files import Maps, write_probabilities
 
 
 def iter_segment(
-    predict: Callable[[NDArray[np.uint8]], Segmentation],
+    predict: Callable[[NDArray[np.uint8]], Maps],
     domain: Domain,
     classes: ClassSet,
     *,

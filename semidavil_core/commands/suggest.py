@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from semidavil_core.atomic_files import write_json
 from semidavil_core.commands import options
 from semidavil_core.commands.inputs import parse_channels, read_settings
-from semidavil_core.commands.outputs import check_file
+from semidavil_core.commands.json_results import check_json, json_outcome
 from semidavil_core.commands.reading import iter_read
-from semidavil_core.commands.running import Job, Outcome, run_command
+from semidavil_core.commands.running import Job, run_command
 from semidavil_core.control import RunControl
 from semidavil_core.devices import choose_device
 from semidavil_core.events import StageProgress, StageStarted, Suggestion
@@ -51,9 +49,7 @@ def suggest(
     device: options.DeviceOption = "auto",
     settings: options.SettingsOption = None,
     channels: options.ChannelsOption = None,
-    as_json: Annotated[
-        bool, typer.Option("--json-events", help="Print events as JSON lines (here --json takes the file).")
-    ] = False,
+    as_json: options.JsonEventsOption = False,
 ) -> int:
     """Tell where to paint next: places that the model is unsure of and where classes meet, away from what is painted."""
     request = SuggestRequest(
@@ -72,9 +68,7 @@ def suggest(
 def iter_suggest(request: SuggestRequest, control: RunControl) -> Job:
     """Look at every image of a folder with a bundle, and rank the places."""
     settings, channels = read_settings(request.settings, PredictSettings), parse_channels(request.channels)
-    to_stdout = str(request.json) == "-"
-    if request.json and not to_stdout:
-        check_file(request.json)
+    check_json(request.json)
 
     from semidavil_core.data.domains import class_counts, open_painted
     from semidavil_core.export.bundle import load_bundle
@@ -93,9 +87,7 @@ def iter_suggest(request: SuggestRequest, control: RunControl) -> Job:
     counts = class_counts(domain, len(bundle.classes)).tolist()
     places = places_of(found, bundle.classes.names, counts, request.count)
     content = {"schema_version": SCHEMA_VERSION, "suggestions": [asdict(place) for place in places]}
-    if request.json and not to_stdout:
-        write_json(request.json, content)
-    return Outcome(content, json.dumps(content, indent=1) if to_stdout else table(places))
+    return json_outcome(content, request.json, table(places))
 
 
 def _looked_at(domain: Domain, predictor: Predictor) -> Iterator[PaintedImage]:

@@ -6,7 +6,7 @@ checked when they are opened (stems, readable headers, channels, equal sizes) an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,6 +63,11 @@ class Sample:
             )
         _require_same_size(self.name, self.image.shape[:2], f"its labels ({self.name})", self.labels.shape)
 
+    @property
+    def is_painted(self) -> bool:
+        """Whether any pixel has a label."""
+        return self.labels is not None and bool((self.labels != IGNORE_INDEX).any())
+
 
 class Domain(Protocol):
     """A fixed sequence of samples."""
@@ -107,6 +112,33 @@ class MemoryDomain:
 
     def __iter__(self) -> Iterator[Sample]:
         return iter(self._samples)
+
+
+class MappedDomain:
+    """A domain whose samples are seen through a function.
+
+    Parameters
+    ----------
+    base
+        The domain.
+    change
+        Gives the sample to see in place of one of `base`, under the same name.
+    """
+
+    def __init__(self, base: Domain, change: Callable[[Sample], Sample]) -> None:
+        self._base = base
+        self._change = change
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The samples' names in order."""
+        return self._base.names
+
+    def __len__(self) -> int:
+        return len(self._base)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._change(self._base[index])
 
 
 @dataclass(frozen=True, slots=True)

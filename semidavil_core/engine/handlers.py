@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from semidavil_core.adaptation.editable_domain import EditableDomain, RelabelledDomain
 from semidavil_core.adaptation.preparation import iter_prepare
-from semidavil_core.adaptation.round import PREVIEW
 from semidavil_core.adaptation.session import AdaptationSession
 from semidavil_core.atomic_files import write_json
 from semidavil_core.classes import IGNORE_INDEX, ClassSet
@@ -43,7 +42,7 @@ from semidavil_core.events import (
 from semidavil_core.export.bundle import Bundle, load_bundle, save_bundle
 from semidavil_core.export.map_files import file_stems, write_maps
 from semidavil_core.inference.evaluate import iter_evaluate
-from semidavil_core.inference.predict import Predictor
+from semidavil_core.inference.predict import PREVIEW, Predictor
 from semidavil_core.inference.suggest import CoarseMap, PaintedImage, coarse_map, suggest
 from semidavil_core.model.from_language import segmenter_from_language
 from semidavil_core.settings import AdaptSettings, PrepareSettings

@@ -23,7 +23,7 @@ from semidavil_core.classes import ClassSet
 from semidavil_core.errors import InvalidBundle, SemiDavilError
 from semidavil_core.export.bundle_files import FORMAT as FORMAT
 from semidavil_core.export.bundle_files import MARKER as MARKER
-from semidavil_core.export.bundle_files import WEIGHTS, BundleFiles, bundle_classes, replaced_bundle
+from semidavil_core.export.bundle_files import WEIGHTS, BundleFiles, replaced_bundle
 from semidavil_core.model.build import build_segmenter
 from semidavil_core.model.model_settings import ModelSettings
 from semidavil_core.model.segmenter import Segmenter
@@ -76,7 +76,7 @@ def load_bundle(path: Path | str, *, device: str | torch.device = "cpu") -> Bund
     _check_schema(config, files.path)
     state = _read_weights(files)
     try:
-        classes = bundle_classes(path)
+        classes = files.read_classes()
         reference = VlmReference.from_json(config["vlm"])
         tower = tower_from_reference(reference)
         if state["text"].ndim != 2 or state["text"].shape[1] != tower.embed_dim:

@@ -111,6 +111,25 @@ class BundleFiles:
             raise InvalidBundle(f"{self.where(name)} is damaged (no JSON object); export the bundle again.")
         return content
 
+    def read_classes(self) -> ClassSet:
+        """The class set.
+
+        Raises
+        ------
+        InvalidBundle
+            ``classes.json`` cannot be read.
+        InvalidClasses
+            It breaks a rule.
+        """
+        where = self.where("classes.json")
+        try:
+            entries = json.loads(self.read("classes.json").decode("utf-8-sig"))
+        except ValueError as error:
+            raise InvalidClasses(
+                f"{where} cannot be read as a classes file ({error}); give a JSON list of classes."
+            ) from error
+        return ClassSet.from_json(entries, where=where)
+
     def _listed(self) -> dict[str, zipfile.ZipInfo]:
         """The archive's members by their plain names."""
         try:
@@ -169,15 +188,7 @@ def bundle_classes(path: Path | str) -> ClassSet:
     InvalidClasses
         Its ``classes.json`` breaks a rule.
     """
-    files = BundleFiles(path)
-    where = files.where("classes.json")
-    try:
-        entries = json.loads(files.read("classes.json").decode("utf-8-sig"))
-    except ValueError as error:
-        raise InvalidClasses(
-            f"{where} cannot be read as a classes file ({error}); give a JSON list of classes."
-        ) from error
-    return ClassSet.from_json(entries, where=where)
+    return BundleFiles(path).read_classes()
 
 
 @contextmanager

@@ -44,8 +44,3 @@ PROBABILITIES_BY_CLASS: Final = ExportFormat("probabilities_by_class", "Probabil
 DATASET: Final = ExportFormat("dataset", "Images and strokes as files", "What the commands need: images/, scribbles/ and classes.json.", "dataset", Needs.NOTHING)  # fmt: skip
 
 FORMATS: Final = (BUNDLE, BUNDLE_ZIP, LABELS_PNG, LABELS_TIFF, CONFIDENCE, PROBABILITIES, PROBABILITIES_BY_CLASS, DATASET)  # fmt: skip
-
-
-def of_key(key: str) -> ExportFormat | None:
-    """The format called `key`; None if there is none."""
-    return next((f for f in FORMATS if f.key == key), None)

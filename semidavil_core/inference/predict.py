@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from semidavil_core.errors import AdaptationFailed
 from semidavil_core.inference.tiles import Tile, blending_weights, iter_tiles
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import PredictSettings
+
+PREVIEW: Final = PredictSettings(flip=False)
+"""How an image is predicted for a look at it, where speed counts more than the last point."""
 
 
 @dataclass(frozen=True)

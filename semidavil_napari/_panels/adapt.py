@@ -8,14 +8,13 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QLabel,
     QProgressBar,
-    QPushButton,
-    QSizePolicy,
     QToolButton,
     QWidget,
 )
 
 from semidavil_core.settings import Budget
 from semidavil_napari._panels.plot import RoundPlot
+from semidavil_napari._panels.rows import named_button
 from semidavil_napari._session import State, Status, in_words
 
 _PROGRESS_PARTS = 1000
@@ -35,17 +34,20 @@ class AdaptPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._paused = self._failed = False
-        self._adapt = _button(
-            "Adapt", "semidavil_adapt", "Adapt the model to the ticked images and your strokes."
+        self._adapt = named_button(
+            "Adapt", "semidavil_adapt", "Adapt the model to the ticked images and your strokes.", wide=True
         )
         self._adapt.setMinimumHeight(36)
         font = self._adapt.font()
         font.setBold(True)
         font.setPointSizeF(font.pointSizeF() * 1.15)
         self._adapt.setFont(font)
-        self._pause = _button("Pause", "semidavil_pause", "Hold at the next step, or go on.")
-        self._stop = _button(
-            "Stop", "semidavil_stop", "End the round at its next step and keep the last good model."
+        self._pause = named_button("Pause", "semidavil_pause", "Hold at the next step, or go on.", wide=True)
+        self._stop = named_button(
+            "Stop",
+            "semidavil_stop",
+            "End the round at its next step and keep the last good model.",
+            wide=True,
         )
         self._budget = QDoubleSpinBox()
         self._budget.setObjectName("semidavil_budget")
@@ -137,11 +139,3 @@ class AdaptPanel(QWidget):
     def sizeHint(self) -> QSize:
         """Narrow enough for a dock."""
         return QSize(300, super().sizeHint().height())
-
-
-def _button(text: str, name: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setObjectName(name)
-    button.setToolTip(tip)
-    button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return button

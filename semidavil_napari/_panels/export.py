@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from semidavil_core.export.formats import FORMATS, ExportFormat, Needs
+from semidavil_napari._panels.rows import named_button
 
 _READY = "Save the adapted model, predictions of all images, confidence and probability maps."
 _NOT_READY = "Finish a round first; then its model can be saved."
@@ -174,8 +175,6 @@ def _box(wanted: ExportFormat) -> QCheckBox:
 
 
 def _button(text: str, name: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setObjectName(name)
-    button.setToolTip(tip)
+    button = named_button(text, name, tip)
     button.setAutoDefault(False)
     return button

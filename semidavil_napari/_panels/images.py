@@ -16,13 +16,13 @@ from qtpy.QtWidgets import (
     QLabel,
     QListWidget,
     QListWidgetItem,
-    QPushButton,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
 from semidavil_napari._panels.axes import AxesPanel
+from semidavil_napari._panels.rows import named_button
 
 _ROW_HEIGHT = 18
 _MOST_ROWS = 5
@@ -51,9 +51,9 @@ class ImagesPanel(QWidget):
         )
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.setUniformItemSizes(True)
-        self._folder = _button("Open folder …", "semidavil_open_folder", "Open all images of a folder: those of one size become one stack.")  # fmt: skip
-        self._all = _button("All", "semidavil_tick_all", "Tick every image.")
-        self._none = _button("None", "semidavil_tick_none", "Tick no image.")
+        self._folder = named_button("Open folder …", "semidavil_open_folder", "Open all images of a folder: those of one size become one stack.")  # fmt: skip
+        self._all = named_button("All", "semidavil_tick_all", "Tick every image.")
+        self._none = named_button("None", "semidavil_tick_none", "Tick no image.")
         self.axes = AxesPanel()
         self._preview = QLabel()
         self._preview.setObjectName("semidavil_preview")
@@ -63,7 +63,7 @@ class ImagesPanel(QWidget):
         self._hint.setObjectName("semidavil_images_hint")
         self._hint.setWordWrap(True)
         self._hint.setMinimumWidth(_HINT_WIDTH)
-        self._add = _button("Add scribbles layer", "semidavil_add_scribbles", "Give every ticked image that is shown an empty Labels layer to paint strokes into.")  # fmt: skip
+        self._add = named_button("Add scribbles layer", "semidavil_add_scribbles", "Give every ticked image that is shown an empty Labels layer to paint strokes into.")  # fmt: skip
         self._lay_out()
         self._list.itemChanged.connect(lambda _: self.changed.emit())
         self._list.currentRowChanged.connect(lambda _: self.selected.emit())
@@ -199,13 +199,6 @@ class ImagesPanel(QWidget):
 
 def _key(item: QListWidgetItem) -> str:
     return str(item.data(Qt.ItemDataRole.UserRole))
-
-
-def _button(text: str, name: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setObjectName(name)
-    button.setToolTip(tip)
-    return button
 
 
 def _pixmap(rgb: NDArray[np.uint8]) -> Any:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from semidavil_napari._panels.rows import named_button
 
 _NAMED = 3
 
@@ -23,8 +25,8 @@ class ProjectPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._open = _button("Open project …", "semidavil_open_project", "Open a folder that was saved here: images, strokes, classes and rounds come back.")  # fmt: skip
-        self._save = _button("Save project …", "semidavil_save_project", "Save images, strokes, classes and rounds as one folder. From then on every stroke is saved there by itself.")  # fmt: skip
+        self._open = named_button("Open project …", "semidavil_open_project", "Open a folder that was saved here: images, strokes, classes and rounds come back.")  # fmt: skip
+        self._save = named_button("Save project …", "semidavil_save_project", "Save images, strokes, classes and rounds as one folder. From then on every stroke is saved there by itself.")  # fmt: skip
         self._status = QLabel()
         self._status.setObjectName("semidavil_project_status")
         self._status.setWordWrap(True)
@@ -70,7 +72,7 @@ class ProjectPanel(QWidget):
         self._question.setText(question or "")
         self._question.setVisible(question is not None)
         for name, text, tip in answers:
-            button = _button(text, name, tip)
+            button = named_button(text, name, tip)
             button.clicked.connect(lambda _=False, name=name: self.answered.emit(name))
             self._answers.addWidget(button)
 
@@ -102,10 +104,3 @@ def listed(names: Sequence[str]) -> str:
     """A few names, and how many more."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
-
-
-def _button(text: str, name: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setObjectName(name)
-    button.setToolTip(tip)
-    return button

@@ -13,13 +13,12 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHeaderView,
     QLabel,
-    QPushButton,
-    QSizePolicy,
     QTreeWidget,
     QTreeWidgetItem,
     QWidget,
 )
 
+from semidavil_napari._panels.rows import named_button
 from semidavil_napari._round_list import START, RoundEntry, Verdict
 from semidavil_napari._session import in_words
 
@@ -78,10 +77,12 @@ class RoundsPanel(QWidget):
         self._alert = QLabel()
         self._alert.setObjectName("semidavil_round_alert")
         self._alert.setWordWrap(True)
-        self._back = _button("", "semidavil_round_back", "Take the model from before this round again.")
-        self._compare = _button("", "semidavil_compare", _COMPARE_TIP)
-        self._go = _button("", "semidavil_go_to_round", "")
-        self._undo = _button("Undo", "semidavil_undo_round", "")
+        self._back = named_button(
+            "", "semidavil_round_back", "Take the model from before this round again.", wide=True
+        )
+        self._compare = named_button("", "semidavil_compare", _COMPARE_TIP, wide=True)
+        self._go = named_button("", "semidavil_go_to_round", "", wide=True)
+        self._undo = named_button("Undo", "semidavil_undo_round", "", wide=True)
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._alert, 0, 0, 1, 2)
@@ -292,11 +293,3 @@ def _fit_height(table: QTreeWidget) -> None:
     table.setFixedHeight(
         table.header().sizeHint().height() + row * min(table.topLevelItemCount(), _ROWS_SHOWN) + 6
     )
-
-
-def _button(text: str, name: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setObjectName(name)
-    button.setToolTip(tip)
-    button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return button

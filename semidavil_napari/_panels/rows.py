@@ -16,6 +16,16 @@ def button(text: str, tip: str, clicked: Callable[[], None]) -> QPushButton:
     return made
 
 
+def named_button(text: str, name: str, tip: str, *, wide: bool = False) -> QPushButton:
+    """A button with a stable object name; a `wide` one takes what room there is."""
+    made = QPushButton(text)
+    made.setObjectName(name)
+    made.setToolTip(tip)
+    if wide:
+        made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return made
+
+
 def row_of(*widgets: QWidget) -> QWidget:
     """Widgets side by side."""
     row = QWidget()

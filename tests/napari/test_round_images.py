@@ -10,7 +10,7 @@ import numpy as np
 from semidavil_core.classes import ClassSet
 from semidavil_core.settings import Budget
 from semidavil_napari._rounds import EngineMemory, PlanImage, RoundPlan, Source, SourceKind, iter_round
-from tests.napari.test_rounds import Recorder
+from tests.napari.recorder import Recorder
 
 CLASSES = ClassSet.from_names(["road", "sky"])
 

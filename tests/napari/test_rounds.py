@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import numpy as np
 import pytest
 
 from semidavil_core.classes import ClassSet
-from semidavil_core.engine.requests import Request, RestoreRound
+from semidavil_core.engine.requests import RestoreRound
 from semidavil_core.errors import EngineFailed
-from semidavil_core.events import Done, Event
 from semidavil_core.settings import Budget
 from semidavil_napari._rounds import (
     EngineMemory,
@@ -23,22 +21,7 @@ from semidavil_napari._rounds import (
     iter_restore,
     iter_round,
 )
-
-
-class Recorder:
-    """An engine that answers everything with nothing."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-
-    def request(self, request: Request) -> Iterator[Event]:
-        self.requests.append(request)
-        yield Done(len(self.requests))
-
-    def kinds(self) -> list[str]:
-        kinds = [r.kind for r in self.requests]
-        self.requests.clear()
-        return kinds
+from tests.napari.recorder import Recorder
 
 
 def image(name: str, value: int = 0, *, painted: bool = False) -> PlanImage:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from semidavil_core.classes import ClassSet
-from semidavil_core.engine.requests import PrepareFromSource, Request, SetClasses, SetSource
-from semidavil_core.events import Done, Event
+from semidavil_core.engine.requests import PrepareFromSource, SetClasses, SetSource
 from semidavil_core.samples import SAMPLE_NAMES
 from semidavil_core.settings import Budget
 from semidavil_napari._dock_widget import AdaptWidget
@@ -21,6 +19,7 @@ from semidavil_napari._rounds import EngineMemory, RoundPlan, iter_round
 from semidavil_napari._session import State
 from semidavil_napari._sources import LayerSource, Source, SourceKind, find_source
 from tests.napari.conftest import child
+from tests.napari.recorder import Recorder
 from tests.napari.test_images_panel import choose
 
 pytestmark = pytest.mark.gui
@@ -45,20 +44,6 @@ def bundle(tmp_path: Path) -> Path:
 
 def type_in(panel, name: str, text: object) -> None:
     child(panel, name).setText(str(text))
-
-
-class Recorder:
-    """An engine that answers everything with nothing."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-
-    def request(self, request: Request) -> Iterator[Event]:
-        self.requests.append(request)
-        yield Done(len(self.requests))
-
-    def first(self, kind: type[Request]) -> Request:
-        return next(r for r in self.requests if isinstance(r, kind))
 
 
 # files

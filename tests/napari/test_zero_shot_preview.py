@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -10,27 +10,15 @@ import pytest
 from qtpy.QtCore import Qt
 
 from semidavil_core.classes import ClassSet
-from semidavil_core.engine.requests import Request
-from semidavil_core.events import Done, Event
 from semidavil_napari._panels.guidance import Guidance
 from semidavil_napari._rounds import EngineMemory, PlanImage
 from semidavil_napari._session import State
 from semidavil_napari._zero_shot import Look, iter_look, newly_named
 from tests.napari.conftest import child
+from tests.napari.recorder import Recorder
 
 CITY = ClassSet.from_names(["road", "sky"])
 gui = pytest.mark.gui
-
-
-class Recorder:
-    """An engine that answers everything with nothing."""
-
-    def __init__(self) -> None:
-        self.requests: list[Request] = []
-
-    def request(self, request: Request) -> Iterator[Event]:
-        self.requests.append(request)
-        yield Done(len(self.requests))
 
 
 def asked(memory: EngineMemory, stops: Callable[[], int] = lambda: 0) -> list[str]:
