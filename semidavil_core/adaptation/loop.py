@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
-from semidavil_core.adaptation.schedule import BudgetClock, rate_factor
+from semidavil_core.adaptation.schedule import BudgetClock, Clock, rate_factor
 from semidavil_core.adaptation.step import StepLosses
 from semidavil_core.control import RunControl
 from semidavil_core.errors import AdaptationFailed
@@ -34,7 +34,12 @@ class LoopEnd:
 
 
 def run_steps(
-    take_step: TakeStep, *, budget: Budget, control: RunControl, spent: float = 0.0
+    take_step: TakeStep,
+    *,
+    budget: Budget,
+    control: RunControl,
+    spent: float = 0.0,
+    now: Clock = time.monotonic,
 ) -> Generator[Event, None, LoopEnd]:
     """Take steps and tell of each.
 
@@ -48,6 +53,8 @@ def run_steps(
         Stop and pause requests.
     spent
         Seconds that the job took before its first step: they count in what is told, not in `budget`.
+    now
+        Tells the seconds.
 
     Yields
     ------
@@ -64,13 +71,13 @@ def run_steps(
     AdaptationFailed
         Memory ran out, or the loss left the numbers.
     """
-    clock = BudgetClock(budget)
+    clock = BudgetClock(budget, now)
     while clock.fraction < 1 and not control.stop_requested:
         if control.paused:
-            began = time.monotonic()  # before the listener hears of it: the pause may pass there
+            began = now()  # before the listener hears of it: the pause may pass there
             yield Paused()
             control.wait_if_paused()
-            clock.skip(time.monotonic() - began)
+            clock.skip(now() - began)
             yield Resumed()
             continue
         losses = _guarded(take_step, rate_factor(clock.steps, clock.fraction), clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Generator
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from semidavil_core.adaptation.ema_teacher import EmaTeacher, decay_for
 from semidavil_core.adaptation.loop import run_steps
 from semidavil_core.adaptation.optimisation import Optimisation, mixed_precision, resolve_mode
+from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.step import StepLosses
 from semidavil_core.control import RunControl
 from semidavil_core.data.augmentation import other_light, strong_view
@@ -31,6 +33,7 @@ def iter_prepare(
     settings: PrepareSettings,
     budget: Budget,
     control: RunControl | None = None,
+    now: Clock = time.monotonic,
 ) -> Generator[Event, None, Segmenter]:
     """Train `segmenter` on a labelled domain.
 
@@ -44,6 +47,8 @@ def iter_prepare(
         How and for how long.
     control
         Stop and pause requests.
+    now
+        Tells the seconds of the budget.
 
     Raises
     ------
@@ -62,7 +67,7 @@ def iter_prepare(
     """
     _require_labels(source, segmenter.num_classes)
     trainer = _SourceTrainer(copy.deepcopy(segmenter), source, settings)
-    expected = yield from run_steps(trainer.step, budget=budget, control=control or RunControl())
+    expected = yield from run_steps(trainer.step, budget=budget, control=control or RunControl(), now=now)
     yield RoundFinished(0, expected.reason, expected.steps, expected.seconds)
     return trainer.teacher.model
 

@@ -13,7 +13,7 @@ from semidavil_core.adaptation.features import FeatureCache
 from semidavil_core.adaptation.held_out_check import HeldOutWatch
 from semidavil_core.adaptation.loop import LoopEnd, run_steps
 from semidavil_core.adaptation.optimisation import Optimisation, mixed_precision, resolve_mode
-from semidavil_core.adaptation.schedule import annealed
+from semidavil_core.adaptation.schedule import Clock, annealed
 from semidavil_core.adaptation.step import AdaptationStep, Guides, StepLosses
 from semidavil_core.adaptation.step_batch import BatchMaker
 from semidavil_core.classes import IGNORE_INDEX
@@ -102,6 +102,7 @@ class Round:
         shown: Domain | None = None,
         watch: HeldOutWatch | None = None,
         spent: float = 0.0,
+        now: Clock = time.monotonic,
     ) -> Generator[Event, None, LoopEnd]:
         """Train for `budget`.
 
@@ -119,10 +120,12 @@ class Round:
             Measures the teacher on held-out strokes while it learns.
         spent
             Seconds that the round took before its first step.
+        now
+            Tells the seconds of the budget.
         """
         previews = self._previews(shown or self._target)
         last = time.monotonic()
-        steps = run_steps(self._take_step, budget=budget, control=control, spent=spent)
+        steps = run_steps(self._take_step, budget=budget, control=control, spent=spent, now=now)
         while True:
             try:
                 event = next(steps)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 from semidavil_core.settings import Budget
+
+Clock = Callable[[], float]
+"""Tells seconds; only differences matter. ``time.process_time`` counts what one thread computed, whatever else the machine does."""
 
 
 def rate_factor(step: int, fraction: float, *, warm_up: int = 10, final: float = 0.05) -> float:
@@ -28,18 +32,27 @@ def annealed(round_index: int, fraction: float, *, rounds: int = 3) -> float:
 
 
 class BudgetClock:
-    """Tells how much of a budget is used; pauses do not count."""
+    """Tells how much of a budget is used; pauses do not count.
 
-    def __init__(self, budget: Budget) -> None:
+    Parameters
+    ----------
+    budget
+        Seconds or steps.
+    now
+        Tells the seconds.
+    """
+
+    def __init__(self, budget: Budget, now: Clock = time.monotonic) -> None:
         self._budget = budget
-        self._started = time.monotonic()
+        self._now = now
+        self._started = now()
         self._paused = 0.0
         self.steps = 0
 
     @property
     def seconds(self) -> float:
         """Seconds since the start, pauses left out."""
-        return time.monotonic() - self._started - self._paused
+        return self._now() - self._started - self._paused
 
     @property
     def fraction(self) -> float:

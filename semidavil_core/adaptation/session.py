@@ -20,6 +20,7 @@ from semidavil_core.adaptation.held_out_check import Comparison, HeldOutWatch, c
 from semidavil_core.adaptation.loop import LoopEnd
 from semidavil_core.adaptation.round import Learner, Round, preview_of
 from semidavil_core.adaptation.round_history import LearnerState, RoundHistory, RoundRecord
+from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.step import Guides
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement
 from semidavil_core.adaptation.stroke_looks import StrokeLook, look_at_strokes
@@ -56,6 +57,8 @@ class AdaptationSession:
         Labelled source images, whose labels are indices into the bundle's classes; None adapts source-free.
     settings
         How rounds train.
+    now
+        Tells the seconds of a round; a comparison on a busy machine counts those of the processor.
     """
 
     def __init__(
@@ -65,11 +68,13 @@ class AdaptationSession:
         target: Domain | None = None,
         source: Domain | None = None,
         settings: AdaptSettings | None = None,
+        now: Clock = time.monotonic,
     ) -> None:
         self._bundle = bundle
         self._classes = bundle.classes
         self._source = source
         self._settings = settings or AdaptSettings()
+        self._now = now
         self._vlm: Vlm | None = None
         self._learnt = set(bundle.classes.names)
         self.target = EditableDomain(target)
@@ -177,7 +182,7 @@ class AdaptationSession:
         """
         if not 0 <= hold_out <= 0.5:
             raise InvalidInput(f"The share of strokes to hold out is {hold_out!r}; allowed are 0 to 0.5.")
-        began, control = time.monotonic(), control or RunControl()
+        began, control = self._now(), control or RunControl()
         target = self.target.snapshot()
         check_scribbles(target, self._classes)
         held = self._hold_out.choose(target, hold_out)
@@ -185,13 +190,13 @@ class AdaptationSession:
             yield Notice(_TOO_FEW)
         yield from self._prepare_guides()
         limit = _LOOK_SHARE * budget.seconds if budget.steps is None else float("inf")
-        look = partial(look_at_strokes, self._learner.teacher.model, target, held)
+        look = partial(look_at_strokes, self._learner.teacher.model, target, held, now=self._now)
         before = look(seconds=limit, stopped=lambda: control.stop_requested)
         painted = self._painted_names(target)
         share = before.agreement.share(self._settings.averaging) if painted <= self._learnt else 1.0
         yield Notice(_agreement_in_words(before.agreement, sorted(painted - self._learnt)))
         with self._undone_by_failure() as state:
-            spent = time.monotonic() - began
+            spent = self._now() - began
             yield from _held_out_figure(before, 0, spent)
             end = yield from self._training(target, held).run(
                 budget=_rest(budget, spent + before.seconds),
@@ -200,6 +205,7 @@ class AdaptationSession:
                 shown=target,
                 watch=HeldOutWatch(before.held_out, target) if held.strokes else None,
                 spent=spent,
+                now=self._now,
             )
             state.average_into(self._learner, share)
             stopped = end.reason is FinishReason.STOPPED

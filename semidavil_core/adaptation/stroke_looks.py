@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from semidavil_core.adaptation.held_out import HeldOutStrokes
 from semidavil_core.adaptation.held_out_check import StrokeShares
+from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, stroke_agreement
 from semidavil_core.data.domains import Domain
 from semidavil_core.inference.predict import PREVIEW, Predictor
@@ -35,6 +36,7 @@ def look_at_strokes(
     *,
     seconds: float = float("inf"),
     stopped: Callable[[], bool] = lambda: False,
+    now: Clock = time.monotonic,
 ) -> StrokeLook:
     """Compare `model` with the strokes of `target`, each image predicted once; at least one image is.
 
@@ -50,12 +52,14 @@ def look_at_strokes(
         After so long no further image is looked at.
     stopped
         Whether a person wants an end.
+    now
+        Tells the seconds.
     """
-    began = time.monotonic()
+    began = now()
     shares = StrokeShares(held)
 
     def go_on() -> bool:
-        return not stopped() and time.monotonic() - began < seconds
+        return not stopped() and now() - began < seconds
 
     def watch(image: str, prediction: NDArray[np.uint8]) -> bool:
         shares.saw(image, prediction)
@@ -68,4 +72,4 @@ def look_at_strokes(
         if not go_on():
             break
         shares.saw(name, predictor.predict(target[rows[name]].image).labels)
-    return StrokeLook(agreement, shares, time.monotonic() - began)
+    return StrokeLook(agreement, shares, now() - began)

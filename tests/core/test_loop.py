@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Callable, Generator
 
 import pytest
@@ -76,15 +75,16 @@ def test_a_step_is_given_the_rates_factor_the_used_share_and_the_expected_steps(
     assert all(0 < factor <= 1 for factor, *_ in given)
 
 
-def test_a_budget_of_seconds_ends_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_budget_of_seconds_ends_by_the_clock() -> None:
     now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
     def take(*_: float) -> StepLosses:
         now[0] += 4
         return step_of()
 
-    events, end = drained(run_steps(take, budget=Budget(seconds=10), control=RunControl()))
+    events, end = drained(
+        run_steps(take, budget=Budget(seconds=10), control=RunControl(), now=lambda: now[0])
+    )
     assert len(events) == 3
     assert end == LoopEnd(FinishReason.BUDGET, 3, 12)
 
@@ -141,9 +141,8 @@ def test_stop_wakes_a_paused_loop_to_end() -> None:
     assert end.reason is FinishReason.STOPPED
 
 
-def test_pauses_do_not_count_as_training_wherever_the_time_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_do_not_count_as_training_wherever_the_time_passes() -> None:
     now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
 
     class Slow(RunControl):
         def wait_if_paused(self, timeout: float | None = None) -> bool:
@@ -153,7 +152,7 @@ def test_pauses_do_not_count_as_training_wherever_the_time_passes(monkeypatch: p
 
     control = Slow()
     control.pause()
-    steps = run_steps(lambda *_: step_of(), budget=Budget(seconds=60), control=control)
+    steps = run_steps(lambda *_: step_of(), budget=Budget(seconds=60), control=control, now=lambda: now[0])
     assert isinstance(next(steps), Paused)
     now[0] += 500  # the listener, not the loop, holds the pause
     assert isinstance(next(steps), Resumed)

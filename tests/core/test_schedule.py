@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from semidavil_core.adaptation import schedule
 from semidavil_core.adaptation.schedule import BudgetClock, annealed, rate_factor
 from semidavil_core.settings import Budget
 
@@ -29,19 +28,17 @@ class FakeTime:
     def __init__(self) -> None:
         self.now = 100.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
-    fake = FakeTime()
-    monkeypatch.setattr(schedule, "time", fake)
-    return fake
+def time() -> FakeTime:
+    return FakeTime()
 
 
 def test_a_budget_of_seconds_is_used_up_by_seconds_without_pauses(time: FakeTime) -> None:
-    clock = BudgetClock(Budget(seconds=10))
+    clock = BudgetClock(Budget(seconds=10), time)
     time.now += 4
     assert clock.fraction == pytest.approx(0.4)
     time.now += 5
@@ -52,7 +49,7 @@ def test_a_budget_of_seconds_is_used_up_by_seconds_without_pauses(time: FakeTime
 
 
 def test_a_budget_of_steps_is_used_up_by_steps_alone(time: FakeTime) -> None:
-    clock = BudgetClock(Budget(seconds=1, steps=8))
+    clock = BudgetClock(Budget(seconds=1, steps=8), time)
     time.now += 50
     clock.steps = 2
     assert clock.fraction == 0.25
@@ -60,7 +57,7 @@ def test_a_budget_of_steps_is_used_up_by_steps_alone(time: FakeTime) -> None:
 
 
 def test_expected_steps_follow_the_speed_so_far(time: FakeTime) -> None:
-    clock = BudgetClock(Budget(seconds=30))
+    clock = BudgetClock(Budget(seconds=30), time)
     assert clock.expected_steps == 200
     time.now += 2
     clock.steps = 4

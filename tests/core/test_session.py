@@ -499,3 +499,15 @@ def test_the_adapted_bundle_is_the_teacher_and_survives_saving(bundle: Bundle, t
     np.testing.assert_allclose(
         again.predict("night0").probabilities, session.predict("night0").probabilities, atol=1e-6
     )
+
+
+def test_a_round_counts_its_seconds_by_the_clock_that_it_was_given(bundle: Bundle) -> None:
+    now = [0.0]
+    settings = AdaptSettings(crop=32)
+    session = AdaptationSession(bundle, target=target_domain(), settings=settings, now=lambda: now[0])
+    steps = 0
+    for event in session.adapt(Budget(seconds=20)):
+        if isinstance(event, StepFinished):
+            steps += 1
+            now[0] += 6  # each step takes the time that the clock says
+    assert steps == 4
