@@ -15,7 +15,7 @@ SCREEN = $(if $(filter Linux,$(shell uname -s 2>/dev/null)),$(if $(DISPLAY)$(WAY
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gui test check format bench mini samples clean
+.PHONY: help demo gui test check format bench ablation mini samples clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,6 +40,10 @@ format: $(VENV)/.dev ## Format and mend what can be mended
 
 bench: $(VENV)/.bench ## The CamVid table: make bench ARGS=/path/to/camvid
 	$(PY) benchmarks/camvid.py $(ARGS)
+
+ablation: $(VENV)/.bench ## What each piece of the method is worth: make ablation ARGS="--camvid DIR"; docs/ablation.md
+	$(PY) benchmarks/ablation.py $(ARGS)
+	$(PY) benchmarks/report.py
 
 mini: $(VENV)/.mini ## Rebuild the embedded vision-language model
 	$(PY) -m semidavil_core.vlm.mini.recipe $(ARGS)

@@ -11,33 +11,28 @@ side in two processes. Each method starts from the same source-trained bundle of
 
 from __future__ import annotations
 
+from bench_options import BenchBudget  # first: it sets what torch reads when it is loaded  # isort: skip
+
 import argparse
-import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-os.environ.setdefault(
-    "OMP_WAIT_POLICY", "PASSIVE"
-)  # before torch: idle threads must not spin beside another process
 
 import numpy as np
 import torch
 from camvid_methods import METHODS, Method
+from data_sets import open_data_set
 from forest import forest_scores
+from result_rows import ResultFile, Row
+from start_models import Start, StartModels
 
-from semidavil_core.adaptation.preparation import iter_prepare
 from semidavil_core.adaptation.session import AdaptationSession
-from semidavil_core.classes import ClassSet
-from semidavil_core.data.domains import Domain, open_evaluation, open_labelled, open_target
-from semidavil_core.export.bundle import Bundle, load_bundle, save_bundle
+from semidavil_core.data.domains import Domain
+from semidavil_core.export.bundle import Bundle
 from semidavil_core.inference.evaluate import drain, evaluate
 from semidavil_core.metrics.confusion import Scores
-from semidavil_core.model.from_language import segmenter_from_language
-from semidavil_core.settings import Budget, PrepareSettings
+from semidavil_core.settings import Budget
 from semidavil_core.vlm.loading import load_vlm
 
 
@@ -46,22 +41,20 @@ class Benchmark:
 
     def __init__(self, options: argparse.Namespace, seed: int) -> None:
         self._options = options
+        self._start = Start(seed)
         self._seed = seed
-        self._data = Path(options.data)
-        self._classes = ClassSet.read(self._data)
-        self._source = open_labelled(self._data / "source", self._classes)
-        self._evaluation = open_evaluation(
-            self._data / "eval/images", self._data / "eval/labels", self._classes
-        )
-        self._results = options.out / "results.jsonl"
-        self._vlm = load_vlm(options.vlm, allow_download=False)
+        self._data = open_data_set(options.data)
+        self._results = ResultFile(options.out / "results.jsonl")
+        budget = BenchBudget(Budget(options.prepare_seconds), "wall")
+        self._starts = StartModels(load_vlm(options.vlm, allow_download=False), budget, options.out)
 
     def run(self) -> None:
         """All rows of this seed that are not there yet."""
-        zero_shot = segmenter_from_language(self._vlm, self._classes, seed=self._seed)
-        self._row("zero-shot", 0, lambda: evaluate(zero_shot, self._evaluation, self._classes))
-        bundle = self._prepared()
-        self._row("source only", 0, lambda: evaluate(bundle.segmenter, self._evaluation, self._classes))
+        data = self._data
+        zero_shot = self._starts.untrained(data, self._start)
+        self._row("zero-shot", 0, lambda: evaluate(zero_shot, data.evaluation, data.classes))
+        bundle = self._starts.bundle(data, self._start)
+        self._row("source only", 0, lambda: evaluate(bundle.segmenter, data.evaluation, data.classes))
         wanted = [m for m in METHODS if not self._options.methods or m.name in self._options.methods]
         for images in self._options.images:
             for method in wanted:
@@ -73,73 +66,56 @@ class Benchmark:
             if method.full_labels:
                 self._train(bundle, method, 0)
 
-    def _prepared(self) -> Bundle:
-        folder = self._options.out / f"source_seed{self._seed}"
-        if not (folder / "config.json").is_file():
-            start = segmenter_from_language(self._vlm, self._classes, seed=self._seed)
-            settings = PrepareSettings(seed=self._seed)
-            budget = Budget(self._options.prepare_seconds)
-            trained = drain(iter_prepare(start, self._source, settings=settings, budget=budget))
-            save_bundle(Bundle(trained, self._classes, self._vlm.reference), folder)
-        return load_bundle(folder)
-
     def _train(self, bundle: Bundle, method: Method, images: int) -> None:
         def score() -> Scores:
             session = AdaptationSession(
                 bundle,
                 target=self._target(images),
-                source=self._source,
+                source=self._data.source,
                 settings=replace(method.settings, seed=self._seed),
             )
             end = drain(session.adapt(Budget(self._options.seconds)))
             self._steps = end.steps
-            return evaluate(session.bundle().segmenter, self._evaluation, self._classes)
+            return evaluate(session.bundle().segmenter, self._data.evaluation, self._data.classes)
 
         self._row(method.name, images, score)
 
     def _target(self, images: int) -> Domain:
         """The target with strokes on `images` frames; 0: with all its labels."""
-        labels = "labels" if images == 0 else f"scribbles_{images}"
-        return open_target(self._data / "target", self._data / "target" / labels, self._classes)
+        return self._data.painted("labels" if images == 0 else f"scribbles_{images}").target
 
     def _forest(self, images: int) -> None:
+        data = self._data
         for name, position in (("random forest", False), ("random forest + x, y", True)):
             self._row(
                 name,
                 images,
                 lambda position=position: forest_scores(  # type: ignore[misc]
-                    self._target(images), self._evaluation, self._classes, position=position, seed=self._seed
+                    self._target(images), data.evaluation, data.classes, position=position, seed=self._seed
                 ),
             )
 
     def _row(self, name: str, images: int, score: Callable[[], Scores]) -> None:
-        if (name, images, self._seed) in {
-            (r["method"], r["images"], r["seed"]) for r in read_rows(self._results)
-        }:
+        key = {"method": name, "images": images, "seed": self._seed}
+        if self._results.has(key):
             return
         self._steps = 0
         begun = time.monotonic()
         scores = score().to_json()
-        row = {"method": name, "images": images, "seed": self._seed, "steps": self._steps, **scores}
-        row["seconds"] = round(time.monotonic() - begun, 1)
-        with self._results.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
+        seconds = round(time.monotonic() - begun, 1)
+        row = {**key, "steps": self._steps, **scores, "seconds": seconds}
+        self._results.append(row)
         print(_line(row), flush=True)
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows that are there."""
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.is_file() else []
-
-
-def _line(row: dict[str, Any]) -> str:
+def _line(row: Row) -> str:
     return (
         f"seed {row['seed']}  K={row['images']}  {row['method']:24s} mIoU {row['miou']:.3f}  tail IoU {row['tail_iou']:.3f}  "
         f"tail recall {row['tail_recall']:.3f}  ECE {row['ece']:.3f}  {row['steps']} steps  {row['seconds']} s"
     )
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def table(rows: list[Row]) -> str:
     """A Markdown table: mIoU / tail IoU / tail recall in points, means over seeds, by method and number of images."""
     images = sorted({r["images"] for r in rows} - {0})
     head = "| method | " + " | ".join(f"K = {k}: mIoU / tail IoU / tail recall" for k in images) + " |"
@@ -151,7 +127,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _cell(rows: list[dict[str, Any]]) -> str:
+def _cell(rows: list[Row]) -> str:
     if not rows:
         return "-"
     parts = []
@@ -178,10 +154,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/camvid"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    options.out.mkdir(parents=True, exist_ok=True)
     for seed in options.seeds:
         Benchmark(options, seed).run()
-    print(table(read_rows(options.out / "results.jsonl")))
+    print(table(ResultFile(options.out / "results.jsonl").rows()))
 
 
 if __name__ == "__main__":

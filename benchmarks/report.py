@@ -1,0 +1,97 @@
+"""Make docs/ablation.md and its pictures from the results.
+
+Usage
+-----
+    python benchmarks/report.py [--results benchmarks/results.jsonl] [--out docs/ablation.md]
+
+What a person wrote between the marks of the conclusions stays as it is; everything else is made anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from ablation_results import AblationResults
+from bench_options import RESULTS
+from report_ablation import ablation_sections, without_gain, without_loss
+from report_plots import draw
+from result_rows import ResultFile, Row
+
+BEGIN: Final = "<!-- conclusions, written by hand -->"
+END: Final = "<!-- end of the conclusions -->"
+UNWRITTEN: Final = "*Not written yet.*"
+_ROOT: Final = Path(__file__).parents[1]
+
+NO_GAIN: Final = (
+    "Neither mIoU nor the recall of rare classes over all data is better than the default's with 95 % confidence: what such a change adds "
+    "did not help."
+)
+NO_LOSS: Final = "Neither is worse with 95 % confidence: what such a change takes away is not shown to help, which is not to say that it does not."
+INTRODUCTION: Final = """# What each piece is worth
+
+Each piece of the method changed alone, with the same network, the same source-trained start and the same budget. Made by
+`python benchmarks/report.py` from `benchmarks/results.jsonl`; do not edit anything but the conclusions.
+
+A second is a second of the processor with one thread (`cpu s`) unless it says otherwise: what else ran on the machine takes nothing from
+a row, and a row whose steps cost more gets fewer of them. Every start model is trained once for a data set and a seed; rows that change the
+network or the preparation train a start of their own with the same budget. The scores come from evaluation images that no training
+sees; *pseudo-labels right* is the share of right labels on target images without strokes, against dense labels that no training sees.
+
+    make ablation ARGS="--camvid DIR"
+
+{conclusions}"""
+
+
+def report(rows: list[Row], images: Path, conclusions: str) -> str:
+    """The whole document; pictures are written to `images`."""
+    parts = [INTRODUCTION.format(conclusions=f"## Conclusions\n\n{BEGIN}\n{conclusions}\n{END}")]
+    parts += _ablation_parts([row for row in rows if row["kind"] == "ablation"], images)
+    return "\n\n".join(parts) + "\n"
+
+
+def _ablation_parts(rows: list[Row], images: Path) -> Iterator[str]:
+    for number, results in enumerate(AblationResults.split(rows)):
+        plots = draw(results, images, f"_{number + 1}" if number else "")
+        yield from ablation_sections(results, plots)
+        yield from _listed("Changes that show no gain", without_gain(results), NO_GAIN)
+        yield from _listed("Changes that show no loss", without_loss(results), NO_LOSS)
+
+
+def _listed(title: str, lines: list[str], explanation: str) -> Iterator[str]:
+    if lines:
+        yield f"### {title}"
+        yield explanation
+        yield "\n".join(f"- {line}" for line in lines)
+
+
+def written(document: Path) -> str:
+    """The conclusions that `document` has by now."""
+    if not document.is_file():
+        return UNWRITTEN
+    text = document.read_text("utf-8")
+    if BEGIN not in text or END not in text:
+        return UNWRITTEN
+    return text.split(BEGIN, 1)[1].split(END, 1)[0].strip("\n") or UNWRITTEN
+
+
+def main() -> None:
+    """Read the results and write the document."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--out", type=Path, default=_ROOT / "docs/ablation.md")
+    options = parser.parse_args()
+    rows = ResultFile(options.results).rows()
+    if not rows:
+        raise SystemExit(f"{options.results} holds no results; run benchmarks/ablation.py first.")
+    text = report(rows, options.out.parent / "images", written(options.out))
+    options.out.write_text(text, encoding="utf-8")
+    print(f"{options.out}: {len(rows)} rows")
+
+
+if __name__ == "__main__":
+    main()
