@@ -1,4 +1,4 @@
-"""Render the street data: source = day, target and eval = foggy night.
+"""Render the street data: source = day in colour, target and eval = foggy night in the near infrared.
 
 Every picture has its own seed, so one picture can be rendered again without the others.
 """
@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rendering.dataset_files import Domain, write_dataset
 from rendering.daylight import light_by_day, random_daylight
+from rendering.near_infrared import in_near_infrared
 from rendering.nightlight import light_by_night, random_night
 from rendering.palette import STREET_CLASSES
 from rendering.scribbles import Hand
-from rendering.sensor import day_sensor, expose, night_sensor, shrink, shrink_labels
+from rendering.sensor import day_sensor, expose, infrared_sensor, shrink, shrink_labels
 from rendering.street_builder import build_scene
 
 WIDTH, HEIGHT, SUPERSAMPLING = 288, 208, 2
@@ -30,7 +31,7 @@ def render_street(domain: Domain, index: int) -> tuple[NDArray[np.uint8], NDArra
     if domain == "source":
         light, sensor = light_by_day(scene, random_daylight(rng), rng), day_sensor(rng)
     else:
-        light, sensor = light_by_night(scene, random_night(rng, scene.lamp_colour), rng), night_sensor(rng)
+        light, sensor = light_by_night(in_near_infrared(scene), random_night(rng), rng), infrared_sensor(rng)
     label = shrink_labels(scene.buffer.label, scene.buffer.depth, SUPERSAMPLING)
     return expose(shrink(light, SUPERSAMPLING), sensor, rng), label
 

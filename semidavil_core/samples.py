@@ -16,7 +16,7 @@ def sample_folder(name: str) -> Path:
     Parameters
     ----------
     name
-        ``"streets"`` (day to foggy night) or ``"cells"`` (phase contrast to fluorescence).
+        ``"streets"`` (a colour camera by day to an infrared camera in a foggy night) or ``"cells"`` (phase contrast to fluorescence).
 
     Raises
     ------

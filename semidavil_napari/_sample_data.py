@@ -21,7 +21,7 @@ LayerData = tuple[Any, dict[str, Any], str]
 
 
 def streets() -> list[LayerData]:
-    """Foggy night streets to adapt to, from day streets."""
+    """Night streets in the near infrared to adapt to, from day streets in colour."""
     return _open("streets")
 
 

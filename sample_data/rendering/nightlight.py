@@ -29,6 +29,8 @@ class Night:
         Extinction per metre.
     lamp_power, head_power
         Strength of street lamps and of the camera's own head lamps.
+    flood_power
+        Strength of a wide lamp beside the camera, as night cameras carry it.
     wet
         How strongly the road mirrors lights, 0 to 1.
     """
@@ -38,6 +40,7 @@ class Night:
     fog: float
     lamp_power: float
     head_power: float
+    flood_power: float
     wet: float
 
 
@@ -51,16 +54,16 @@ class Lamp:
     focus: float
 
 
-def random_night(rng: np.random.Generator, lamp_colour: Floats) -> Night:
-    """Clear to foggy, orange city or blue hour."""
-    tint = np.array([0.55, 0.65, 1.0]) if rng.random() < 0.5 else np.array([1.0, 0.75, 0.55])
-    glow = lamp_colour * 0.55 + tint * 0.45
+def random_night(rng: np.random.Generator) -> Night:
+    """Clear to foggy, dry to wet, as the near infrared shows it: grey, with little light from the sky."""
+    grey = np.ones(3)
     return Night(
-        ambient=tint * rng.uniform(0.022, 0.045),
-        glow=glow * rng.uniform(0.035, 0.085),
+        ambient=grey * rng.uniform(0.014, 0.030),
+        glow=grey * rng.uniform(0.010, 0.035),
         fog=rng.uniform(0.010, 0.030),
-        lamp_power=rng.uniform(8.0, 16.0),
-        head_power=rng.uniform(6.0, 22.0),
+        lamp_power=rng.uniform(6.0, 12.0),
+        head_power=rng.uniform(6.0, 18.0),
+        flood_power=rng.uniform(6.0, 14.0),
         wet=float(rng.choice([0.0, 0.5, 1.0])),
     )
 
@@ -69,6 +72,9 @@ def _lamps(scene: StreetScene, night: Night) -> list[Lamp]:
     """All lights that reach surfaces."""
     down = np.array([0.0, -1.0, 0.0])
     lamps = [Lamp(place, scene.lamp_colour * night.lamp_power, down, 1.2) for place in scene.lamps]
+    lamps.append(
+        Lamp(np.array([0.0, 1.3, 0.0]), np.full(3, night.flood_power), np.array([0.0, 0.0, 1.0]), 2.0)
+    )
     white = np.array([1.0, 0.93, 0.8])
     ahead = np.array([0.02, -0.035, 1.0])
     lamps += [Lamp(np.array([x, 0.75, 0.3]), white * night.head_power, ahead, 26.0) for x in (-0.6, 0.6)]

@@ -29,6 +29,8 @@ class Sensor:
         Strength of low-frequency colour noise, sRGB.
     blur
         Standard deviation of the lens blur in pixels of the final image.
+    grey
+        Whether it counts all light alike, as a sensor without colour filters does.
     """
 
     exposure: float
@@ -37,6 +39,7 @@ class Sensor:
     read_noise: float
     colour_blotch: float
     blur: float
+    grey: bool = False
 
 
 def day_sensor(rng: np.random.Generator) -> Sensor:
@@ -51,10 +54,17 @@ def day_sensor(rng: np.random.Generator) -> Sensor:
     )
 
 
-def night_sensor(rng: np.random.Generator) -> Sensor:
-    """A small sensor at high gain with an unsure white balance."""
-    cast = np.array([1 + rng.uniform(-0.12, 0.22), 1.0, 1 + rng.uniform(-0.2, 0.2)])
-    return Sensor(rng.uniform(1.9, 3.0), cast, rng.uniform(110, 260), 0.006, 0.022, rng.uniform(0.35, 0.7))
+def infrared_sensor(rng: np.random.Generator) -> Sensor:
+    """A night camera without colour filters, at high gain."""
+    return Sensor(
+        rng.uniform(1.8, 3.2),
+        np.ones(3),
+        rng.uniform(140, 320),
+        0.005,
+        0.014,
+        rng.uniform(0.35, 0.7),
+        grey=True,
+    )
 
 
 def shrink(picture: Floats, factor: int) -> Floats:
@@ -84,15 +94,18 @@ def shrink_labels(label: NDArray[np.uint8], depth: Floats, factor: int) -> NDArr
 
 
 def expose(light: Floats, sensor: Sensor, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Linear light (H, W, 3) to an 8-bit sRGB picture."""
+    """Linear light (H, W, 3) to an 8-bit sRGB picture (H, W, 3); a grey sensor gives three equal channels."""
     light = gaussian_filter(light, (sensor.blur, sensor.blur, 0)) * sensor.exposure * sensor.cast
     height, width = light.shape[:2]
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     light = light * (1 - 0.16 * (x**2 + y**2))[..., None]
+    if sensor.grey:
+        light = light.mean(-1, keepdims=True)
     shot = rng.standard_normal(light.shape) * np.sqrt(np.clip(light, 0, None) / sensor.photons)
     light = light + shot + sensor.read_noise * rng.standard_normal(light.shape)
     # Narkowicz's fit of the ACES film curve (2015): keeps lamps from clipping hard.
     light = np.clip(light, 0, None)
     film = light * (2.51 * light + 0.03) / (light * (2.43 * light + 0.59) + 0.14)
     blotch = gaussian_filter(rng.standard_normal(light.shape), (1.6, 1.6, 0)) * 5.0 * sensor.colour_blotch
-    return np.asarray(np.clip(np.clip(film, 0, 1) ** (1 / 2.2) + blotch, 0, 1) * 255 + 0.5).astype(np.uint8)
+    coded = np.clip(np.clip(film, 0, 1) ** (1 / 2.2) + blotch, 0, 1)
+    return np.repeat((coded * 255 + 0.5).astype(np.uint8), 3 // coded.shape[-1], axis=-1)
