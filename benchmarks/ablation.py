@@ -13,26 +13,24 @@ run again when its settings, its budget or its data changed; a change of the cod
 
 from __future__ import annotations
 
-import bench_options  # first: it sets what torch reads when it is loaded  # isort: skip
+from bench_options import parser_of  # first: it sets what torch reads when it is loaded  # isort: skip
 
-import argparse
 import time
 from dataclasses import asdict
 from typing import Any
 
 from ablation_rows import AblationRow, chosen_rows
-from data_sets import DataSet, open_named
-from result_rows import ResultFile, Row
+from bench_setup import BenchSetup
+from data_sets import DataSet, open_chosen
+from result_rows import Row
 from scoring import pseudo_label_bins, refinement, scores_of
-from start_models import Start, StartModels, short_hash
+from start_models import Start
 from substitutes import substituted
 
-from semidavil_core.adaptation.session import AdaptationSession
 from semidavil_core.inference.evaluate import drain
 from semidavil_core.model.from_language import segmenter_from_language
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import AdaptSettings
-from semidavil_core.vlm.loading import load_vlm
 
 
 class Ablation:
@@ -40,59 +38,36 @@ class Ablation:
 
     Parameters
     ----------
-    options
-        The command line.
+    setup
+        What they share.
     """
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._vlm = load_vlm(options.vlm, allow_download=False)
-        self._budget = bench_options.round_budget(options)
-        self._prepare_budget = bench_options.prepare_budget(options)
-        self._starts = StartModels(self._vlm, self._prepare_budget, options.work)
-        self._results = ResultFile(options.results)
+    def __init__(self, setup: BenchSetup) -> None:
+        self._setup = setup
 
     def run(self, row: AblationRow, data: DataSet, seed: int) -> None:
         """Run one row, unless it is there."""
-        key = self._key(row, data, seed)
-        if self._results.has(key):
+        setup, settings = self._setup, row.settings(seed)
+        more = [row.prepare_settings.to_json(), row.network, row.substitute, row.source_free]
+        key = setup.key("ablation", data, seed, settings, more) | {"group": row.group, "name": row.name}
+        if setup.results.has(key):
             return
-        bundle = self._starts.bundle(data, Start(seed, row.network, row.prepare_settings))
-        settings = row.settings(seed)
+        bundle = setup.starts.bundle(data, Start(seed, row.network, row.prepare_settings))
         cpu, wall, steps, model = time.process_time(), time.monotonic(), 0, bundle.segmenter
         if row.trained:
-            source = None if row.source_free else data.source
-            session = AdaptationSession(
-                bundle, target=data.target, source=source, settings=settings, now=self._budget.now
-            )
+            session = setup.session(bundle, data.target, None if row.source_free else data.source, settings)
             with substituted(row.substitute):
-                steps = drain(session.adapt(self._budget.budget)).steps
+                steps = drain(session.adapt(setup.budget.budget)).steps
             model = session.bundle().segmenter
         spent = {"steps": steps, "cpu_s": time.process_time() - cpu, "wall_s": time.monotonic() - wall}
-        self._results.append({**key, **_said(row), **spent, **self._measured(model, data, settings)})
-        print(_line(self._results.rows(**key)[-1]), flush=True)
-
-    def _key(self, row: AblationRow, data: DataSet, seed: int) -> Row:
-        more = [
-            row.prepare_settings.to_json(),
-            row.network,
-            row.substitute,
-            row.source_free,
-            data.fingerprint,
-        ]
-        return {
-            "kind": "ablation",
-            "data": data.name,
-            "seed": seed,
-            "group": row.group,
-            "name": row.name,
-            "budget": str(self._budget),
-            "prepare": str(self._prepare_budget),
-            "vlm": self._vlm.reference.spec,
-            "config": short_hash(row.settings(seed), more),
-        }
+        result = {**key, **_said(row), **spent, **self._measured(model, data, settings)}
+        setup.results.append(result)
+        print(_line(result), flush=True)
 
     def _measured(self, model: Segmenter, data: DataSet, settings: AdaptSettings) -> Row:
-        zero_shot = segmenter_from_language(self._vlm, data.classes).eval() if settings.clip_prior else None
+        zero_shot = (
+            segmenter_from_language(self._setup.vlm, data.classes).eval() if settings.clip_prior else None
+        )
         refine = refinement(zero_shot, settings.clip_prior, smoothing=settings.smoothing)
         bins = pseudo_label_bins(model, data, refine)
         return {**scores_of(model, data), **bins.summary(0.95)}
@@ -127,22 +102,20 @@ def _line(row: Row) -> str:
 
 def main() -> None:
     """Run the rows that are missing."""
-    parser = bench_options.parser_of(__doc__, seconds=30.0, prepare_seconds=120.0)
+    parser = parser_of(__doc__, seconds=30.0, prepare_seconds=120.0)
     parser.add_argument("--groups", nargs="*", default=[], help="only these groups")
     parser.add_argument("--rows", nargs="*", default=[], help="only rows of these names")
     parser.add_argument(
         "--priority", type=int, default=3, help="only rows up to this priority: 1 is decisive"
     )
-    parser.add_argument("--strokes", default="", help="folder of strokes within target/")
     parser.add_argument("--list", action="store_true", help="print the rows and run nothing")
     options = parser.parse_args()
     rows = chosen_rows(options.groups, options.rows, options.priority)
     if options.list:
         print("\n".join(f"{row.priority}  {row.group}: {row.name}" for row in rows))
         return
-    bench_options.apply(options)
-    ablation = Ablation(options)
-    data_sets = open_named(options.data, options.camvid, strokes=options.strokes)
+    ablation = Ablation(BenchSetup.of(options))
+    data_sets = open_chosen(options)
     for row in rows:
         for seed in options.seeds:
             for data in data_sets:

@@ -61,6 +61,10 @@ def parser_of(description: str | None, *, seconds: float, prepare_seconds: float
     add = parser.add_argument
     add("--data", nargs="+", default=list(DATA_SETS), choices=DATA_SETS, help="which data sets")
     add("--camvid", type=Path, metavar="DIR", help="where CamVid lies; left out without")
+    add(
+        "--also", type=Path, nargs="*", default=[], metavar="DIR", help="further data sets, laid out likewise"
+    )
+    add("--strokes", default="", help="folder of strokes within target/, if not the usual one")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2])
     add("--seconds", type=float, default=seconds, help="of a round")
     add("--steps", type=int, help="of a round, in place of seconds")

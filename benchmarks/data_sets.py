@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ import numpy as np
 
 from semidavil_core.classes import ClassSet
 from semidavil_core.data.domains import Domain, open_evaluation, open_labelled, open_target
-from semidavil_core.samples import SAMPLE_NAMES, sample_folder
+from semidavil_core.samples import sample_folder
 
 LOOK_ALIKES: Final = (
     ("road", "sidewalk"),
@@ -77,19 +78,14 @@ def open_data_set(folder: Path, *, name: str = "", strokes: str = "") -> DataSet
     )
 
 
-def open_named(names: Sequence[str], camvid: Path | None, **choices: str) -> list[DataSet]:
-    """The data sets of these names; ``camvid`` lies where `camvid` says, and is left out if that is None."""
+def open_chosen(options: argparse.Namespace) -> list[DataSet]:
+    """The data sets that a command line names; CamVid is left out if it does not say where it lies."""
     found = []
-    for name in names:
-        if name in SAMPLE_NAMES:
-            found.append(open_data_set(sample_folder(name), name=name, **choices))
-        elif name == "camvid" and camvid is not None:
-            found.append(open_data_set(camvid, name=name, **choices))
-        elif name != "camvid":
-            raise SystemExit(
-                f"There is no data set {name!r}; there are {', '.join(SAMPLE_NAMES)} and camvid."
-            )
-    return found
+    for name in options.data:
+        folder = options.camvid if name == "camvid" else sample_folder(name)
+        if folder is not None:
+            found.append(open_data_set(folder, name=name, strokes=options.strokes))
+    return found + [open_data_set(folder, strokes=options.strokes) for folder in options.also]
 
 
 def look_alikes(names: Sequence[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from ablation_results import AblationResults
 from bench_options import RESULTS
 from report_ablation import ablation_sections, without_gain, without_loss
 from report_plots import draw
+from report_questions import SECTIONS, newest
 from result_rows import ResultFile, Row
 
 BEGIN: Final = "<!-- conclusions, written by hand -->"
@@ -49,6 +50,9 @@ def report(rows: list[Row], images: Path, conclusions: str) -> str:
     """The whole document; pictures are written to `images`."""
     parts = [INTRODUCTION.format(conclusions=f"## Conclusions\n\n{BEGIN}\n{conclusions}\n{END}")]
     parts += _ablation_parts([row for row in rows if row["kind"] == "ablation"], images)
+    for kind, section in SECTIONS.items():
+        mine = [row for row in rows if row["kind"] == kind]
+        parts += section(newest(mine)) if mine else ()
     return "\n\n".join(parts) + "\n"
 
 

@@ -84,6 +84,16 @@ def pseudo_label_bins(segmenter: Segmenter, data: DataSet, refine: Refine | None
     return bins
 
 
+def evaluation_bins(segmenter: Segmenter, data: DataSet) -> ConfidenceBins:
+    """Predictions of the evaluation set, by confidence."""
+    bins, predictor = ConfidenceBins(), Predictor(segmenter)
+    for index in range(len(data.evaluation)):
+        sample = data.evaluation[index]
+        if sample.labels is not None:
+            bins.add(predictor.predict(sample.image).probabilities, sample.labels)
+    return bins
+
+
 def refinement(zero_shot: Segmenter | None, prior: float, *, smoothing: bool) -> Refine | None:
     """The refinement that a round's settings ask for, at its start; None for none."""
     if not smoothing and (zero_shot is None or not prior):

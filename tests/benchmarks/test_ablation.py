@@ -7,6 +7,7 @@ import torch
 from ablation import Ablation
 from ablation_rows import DEFAULT, ROWS
 from bench_options import BenchBudget, apply, parser_of, round_budget
+from bench_setup import BenchSetup
 from data_sets import DataSet, look_alike_iou, look_alikes, open_data_set
 from networks import KWayDecoder, Network, build_network
 from result_rows import ResultFile
@@ -33,7 +34,7 @@ def options(*more: str) -> list[str]:
 def test_rows_are_appended_once_and_hold_what_the_report_needs(data: DataSet, tmp_path: Path) -> None:
     parser = parser_of("", seconds=1, prepare_seconds=1)
     chosen = parser.parse_args(options("--results", str(tmp_path / "r.jsonl"), "--work", str(tmp_path)))
-    ablation = Ablation(chosen)
+    ablation = Ablation(BenchSetup.of(chosen))
     joint = next(row for row in ROWS if row.substitute == "joint H")
     for row in (DEFAULT, DEFAULT, joint):
         ablation.run(row, data, 0)

@@ -1,0 +1,63 @@
+"""What a benchmark works with, made from its command line: the vision-language model, budgets, start models and results."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from typing import Any
+
+import bench_options
+from bench_options import BenchBudget
+from data_sets import DataSet
+from result_rows import ResultFile, Row
+from start_models import StartModels, short_hash
+
+from semidavil_core.adaptation.session import AdaptationSession
+from semidavil_core.data.domains import Domain
+from semidavil_core.export.bundle import Bundle
+from semidavil_core.settings import AdaptSettings
+from semidavil_core.vlm.loading import Vlm, load_vlm
+
+
+@dataclass(frozen=True)
+class BenchSetup:
+    """Shared by all rows of a run."""
+
+    vlm: Vlm
+    budget: BenchBudget
+    """Of a round."""
+    prepare: BenchBudget
+    starts: StartModels
+    results: ResultFile
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> BenchSetup:
+        """Load and open what `options` name; sets the number of threads."""
+        bench_options.apply(options)
+        vlm = load_vlm(options.vlm, allow_download=False)
+        prepare = bench_options.prepare_budget(options)
+        return cls(
+            vlm=vlm,
+            budget=bench_options.round_budget(options),
+            prepare=prepare,
+            starts=StartModels(vlm, prepare, options.work),
+            results=ResultFile(options.results),
+        )
+
+    def key(self, kind: str, data: DataSet, seed: int, settings: AdaptSettings, more: Any = None) -> Row:
+        """What tells a row apart from others of its `kind`; `config` changes with the settings, the data and `more`."""
+        return {
+            "kind": kind,
+            "data": data.name,
+            "seed": seed,
+            "budget": str(self.budget),
+            "prepare": str(self.prepare),
+            "vlm": self.vlm.reference.spec,
+            "config": short_hash(settings, [data.fingerprint, more]),
+        }
+
+    def session(
+        self, bundle: Bundle, target: Domain, source: Domain | None, settings: AdaptSettings
+    ) -> AdaptationSession:
+        """A session whose seconds are those of the budget's clock."""
+        return AdaptationSession(bundle, target=target, source=source, settings=settings, now=self.budget.now)

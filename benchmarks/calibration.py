@@ -1,0 +1,67 @@
+"""Does confidence mean something? Accuracy by bin of confidence, of predictions and of pseudo-labels, before and after a round.
+
+Usage
+-----
+    python benchmarks/calibration.py --camvid DIR [--seconds 30 | --steps N] [--seeds 0 1 2]
+"""
+
+from __future__ import annotations
+
+from bench_options import parser_of  # first: it sets what torch reads when it is loaded  # isort: skip
+
+from typing import Any, Final
+
+from bench_setup import BenchSetup
+from data_sets import DataSet, open_chosen
+from scoring import ConfidenceBins, evaluation_bins, pseudo_label_bins, refinement, scores_of
+from start_models import Start
+
+from semidavil_core.inference.evaluate import drain
+from semidavil_core.model.from_language import segmenter_from_language
+from semidavil_core.model.segmenter import Segmenter
+from semidavil_core.settings import AdaptSettings
+
+KIND: Final = "calibration"
+STAGES: Final = ("source only", "after a round")
+
+
+def run(setup: BenchSetup, data: DataSet, seed: int) -> None:
+    """Both stages of a data set and a seed, unless they are there."""
+    settings = AdaptSettings(seed=seed)
+    key = setup.key(KIND, data, seed, settings)
+    if all(setup.results.has(key | {"name": stage}) for stage in STAGES):
+        return
+    bundle = setup.starts.bundle(data, Start(seed))
+    session = setup.session(bundle, data.target, data.source, settings)
+    drain(session.adapt(setup.budget.budget))
+    for stage, model in zip(STAGES, (bundle.segmenter, session.bundle().segmenter), strict=True):
+        row = {**key, "name": stage, **_measured(setup, model, data, settings)}
+        setup.results.append(row)
+        print(f"{data.name:8s} seed {seed}  {stage:14s} ECE {row['ece']:.3f}", flush=True)
+
+
+def _measured(setup: BenchSetup, model: Segmenter, data: DataSet, settings: AdaptSettings) -> dict[str, Any]:
+    zero_shot = segmenter_from_language(setup.vlm, data.classes).eval() if settings.clip_prior else None
+    refine = refinement(zero_shot, settings.clip_prior, smoothing=settings.smoothing)
+    return {
+        "ece": scores_of(model, data)["ece"],
+        "prediction": _counts(evaluation_bins(model, data)),
+        "pseudo_labels": _counts(pseudo_label_bins(model, data, refine)),
+    }
+
+
+def _counts(bins: ConfidenceBins) -> dict[str, list[int]]:
+    return {"pixels": bins.pixels.tolist(), "right": bins.right.tolist()}
+
+
+def main() -> None:
+    """Run the rows that are missing."""
+    options = parser_of(__doc__, seconds=30.0, prepare_seconds=120.0).parse_args()
+    setup, data_sets = BenchSetup.of(options), open_chosen(options)
+    for seed in options.seeds:
+        for data in data_sets:
+            run(setup, data, seed)
+
+
+if __name__ == "__main__":
+    main()
