@@ -56,9 +56,7 @@ class CommandRequest:
     def to_json(self) -> dict[str, Any]:
         """The request as a JSON object; paths are written as given."""
         content = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {"command": self.command} | {
-            k: str(v) if isinstance(v, Path) else v for k, v in content.items()
-        }
+        return {"command": self.command} | {k: _as_json(v) for k, v in content.items()}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -82,7 +80,7 @@ class CommandRequest:
             raise InvalidSettings(
                 f"The request {kind.command!r} has the unknown fields {unknown} and lacks {missing}."
             )
-        return kind(**{name: _as_path(value, hints[name]) for name, value in given.items()})
+        return kind(**{name: _from_json(value, hints[name]) for name, value in given.items()})
 
     def command_line(self) -> str:
         """The command that asks the same, quoted for a POSIX shell; options at their default are left out."""
@@ -90,12 +88,21 @@ class CommandRequest:
         for f in fields(self):
             value = getattr(self, f.name)
             if value != f.default or f.default is MISSING:
-                words.append("--" + f.name.replace("_", "-"))
-                words += [] if value is True else [_word(value)]
+                option = "--" + f.name.replace("_", "-")
+                for one in value if isinstance(value, tuple) else (value,):
+                    words += [option] if one is True else [option, _word(one)]
         return shlex.join(words)
 
 
-def _as_path(value: Any, hint: Any) -> Any:
+def _as_json(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _from_json(value: Any, hint: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
     return Path(value) if isinstance(value, str) and "Path" in str(hint) else value
 
 
@@ -216,6 +223,10 @@ class AdaptRequest(CommandRequest):
     """Folder of sparse (or dense) label maps with the images' names."""
     source: Path | None = None
     """Labelled source dataset; without it adaptation is source-free."""
+    describe: tuple[str, ...] = ()
+    """Sentences about the target images that join the guidance."""
+    captioner: str | None = None
+    """CoCa model that describes some target images instead."""
     out: Path
     """Bundle to write."""
     budget: float = 60.0

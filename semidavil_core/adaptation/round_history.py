@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -16,10 +16,12 @@ from semidavil_core.errors import InvalidInput
 from semidavil_core.events import FinishReason
 from semidavil_core.model.segmenter import Segmenter
 
+_LANGUAGE: Final = ("text", "context")  # buffers of a segmenter
+
 
 @dataclass(frozen=True)
 class LearnerState:
-    """Weights of student and teacher without the text matrix, which follows the classes, and the teacher's age."""
+    """Weights of student and teacher without what language gives, which follows classes and words, and the teacher's age."""
 
     student: Mapping[str, Tensor]
     teacher: Mapping[str, Tensor]
@@ -153,7 +155,7 @@ def _weights(model: Segmenter, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
     # In main memory: a long history must not fill an accelerator's.
     weights = {}
     for name, tensor in model.state_dict().items():
-        if name != "text":
+        if name not in _LANGUAGE:
             here, before = tensor.detach().to("cpu"), like.get(name)
             same = before is not None and before.shape == here.shape and torch.equal(before, here)
             weights[name] = before if same and before is not None else here.clone()

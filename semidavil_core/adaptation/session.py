@@ -33,10 +33,12 @@ from semidavil_core.export.bundle import Bundle
 from semidavil_core.inference.predict import PREVIEW, Prediction, Predictor
 from semidavil_core.model.from_language import segmenter_from_language
 from semidavil_core.settings import AdaptSettings, Budget, PredictSettings
+from semidavil_core.vlm.language_source import LanguageSource, sentences_about
 from semidavil_core.vlm.loading import Vlm, load_vlm
 from semidavil_core.vlm.text_embeddings import embed_classes
 
 _LOOK_SHARE: Final = 0.1  # of the seconds of a round, for each of the looks before and after it
+_DESCRIBED: Final = 8  # images that sentences are asked about
 _LOOK_AFTER_STOP: Final = 1.0  # seconds
 _TOO_FEW: Final = (
     "There are too few strokes to keep some aside, so it is not measured whether this round helps; "
@@ -76,6 +78,7 @@ class AdaptationSession:
         self._settings = settings or AdaptSettings()
         self._now = now
         self._vlm: Vlm | None = None
+        self._sentences: tuple[str, ...] = ()
         self._learnt = set(bundle.classes.names)
         self.target = EditableDomain(target)
         student = copy.deepcopy(bundle.segmenter)
@@ -138,6 +141,34 @@ class AdaptationSession:
         if places != tuple(range(len(places))):  # else every stroke stands for the class that it stood for
             self.target = EditableDomain(RelabelledDomain(self.target.snapshot(), self._classes, classes))
         self._classes = classes
+
+    def set_language(self, source: LanguageSource) -> tuple[str, ...]:
+        """Let sentences about the target join the guidance, as keys and values beside the classes; they follow from now on.
+
+        Parameters
+        ----------
+        source
+            Is asked about some 8 target images, evenly chosen; what it says of them stands for the whole domain. One that says
+            nothing leaves the class names alone.
+
+        Returns
+        -------
+        tuple of str
+            The sentences.
+
+        Raises
+        ------
+        WeightsUnavailable
+            The vision-language model is not on this machine.
+        """
+        target = self.target.snapshot()
+        chosen = range(0, len(target), max(1, -(-len(target) // _DESCRIBED)))
+        sentences = sentences_about(source, (target[i].image for i in chosen))
+        context = self._load_vlm().text(sentences) if sentences else None
+        for model in (self._learner.student, self._learner.teacher.model):
+            model.set_context(context)
+        self._sentences = sentences
+        return sentences
 
     def adapt(
         self,
@@ -272,6 +303,8 @@ class AdaptationSession:
         """The teacher as a bundle of its own."""
         segmenter = copy.deepcopy(self._learner.teacher.model).eval()
         settings = {**self._bundle.settings, "adapt": self._settings.to_json()}
+        if self._sentences:
+            settings["sentences"] = list(self._sentences)
         return Bundle(segmenter, self._classes, self._bundle.vlm, self._bundle.metrics, settings)
 
     def restore(self, round_number: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,9 +14,13 @@ from semidavil_core.commands.reading import iter_read
 from semidavil_core.commands.running import Job, Outcome, run_command
 from semidavil_core.control import RunControl
 from semidavil_core.devices import choose_device
-from semidavil_core.events import StageStarted
+from semidavil_core.errors import InvalidSettings
+from semidavil_core.events import Notice, StageStarted
 from semidavil_core.requests import AdaptRequest
 from semidavil_core.settings import AdaptSettings
+
+if TYPE_CHECKING:
+    from semidavil_core.vlm.language_source import LanguageSource
 
 
 def adapt(
@@ -34,6 +38,18 @@ def adapt(
         typer.Option(
             "--source", metavar="DIR", help="Labelled source dataset; without it adaptation is source-free."
         ),
+    ] = None,
+    describe: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--describe",
+            metavar="TEXT",
+            help="A sentence about the target images that joins the guidance; may be given several times.",
+        ),
+    ] = None,
+    captioner: Annotated[
+        str | None,
+        typer.Option("--captioner", metavar="NAME", help="CoCa model that describes the target images."),
     ] = None,
     budget: Annotated[
         float, typer.Option("--budget", metavar="S", help="Seconds of adaptation per round.")
@@ -55,6 +71,8 @@ def adapt(
         target=target,
         scribbles=scribbles,
         source=source,
+        describe=tuple(describe or ()),
+        captioner=captioner,
         out=out,
         budget=budget,
         rounds=rounds,
@@ -85,6 +103,9 @@ def iter_adapt_command(request: AdaptRequest, control: RunControl) -> Job:
     if source is not None:
         yield from iter_read(source, control, "source images")
     session = AdaptationSession(bundle, target=target, source=source, settings=settings)
+    if language := _language(request):
+        sentences = session.set_language(language)
+        yield Notice(f"Guided by: {'; '.join(sentences) or 'the class names alone, since nothing was said'}.")
     done = 0
     while done < request.rounds and not control.stop_requested:
         yield training_stage(f"round {done + 1} of {request.rounds}", budget)
@@ -95,3 +116,20 @@ def iter_adapt_command(request: AdaptRequest, control: RunControl) -> Job:
         raise KeyboardInterrupt  # nothing to keep: the model it started from is where it was
     text = f"Saved the adapted model to {request.out}.\nNext: semidavil predict --model {request.out} --images {request.target} --out DIR"
     return Outcome({"out": str(request.out), "rounds": done, "stopped": control.stop_requested}, text)
+
+
+def _language(request: AdaptRequest) -> LanguageSource | None:
+    """Who speaks about the target images, beside the class names."""
+    from semidavil_core.vlm.language_source import UserText
+
+    if request.captioner is None:
+        return UserText(request.describe) if request.describe else None
+    if request.describe:
+        raise InvalidSettings(
+            "Give either --describe or --captioner: a person's sentences or a model's, not both."
+        )
+
+    from semidavil_core.vlm.captions import Captions
+    from semidavil_core.vlm.loading import load_vlm
+
+    return Captions(load_vlm(request.captioner, device=choose_device(request.device)))

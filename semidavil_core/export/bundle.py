@@ -1,7 +1,7 @@
 """The bundle: one folder, or one .zip file, that holds an adapted model completely.
 
 ``config.json`` (schema, vision-language model, sizes), ``classes.json``, ``weights.safetensors`` (image tower, guidance, decoder, text
-matrix), ``metrics.json`` and ``README.md``, the model card. Nothing in it is ever unpickled.
+matrix and, where there are any, sentences' embeddings), ``metrics.json`` and ``README.md``, the model card. Nothing in it is ever unpickled.
 """
 
 from __future__ import annotations
@@ -55,7 +55,11 @@ def save_bundle(bundle: Bundle, path: Path | str) -> None:
         The place cannot be written, or holds what is no bundle.
     """
     with replaced_bundle(Path(path)) as temporary:
-        state = {name: t.detach().cpu().contiguous() for name, t in bundle.segmenter.state_dict().items()}
+        state = {
+            name: t.detach().cpu().contiguous()
+            for name, t in bundle.segmenter.state_dict().items()
+            if t.numel()  # no empty context: bundles without one stay as they were
+        }
         _write_weights(state, temporary / WEIGHTS)
         write_json(temporary / "classes.json", bundle.classes.to_json())
         write_json(temporary / "metrics.json", dict(bundle.metrics))
@@ -89,6 +93,7 @@ def load_bundle(path: Path | str, *, device: str | torch.device = "cpu") -> Bund
             logit_scale=float(config["logit_scale"]),
             settings=ModelSettings.from_json(config["model"]),
         )
+        segmenter.set_context(state.setdefault("context", state["text"][:0]))
         segmenter.load_state_dict(state)
     except (KeyError, TypeError, ValueError, RuntimeError, SemiDavilError) as error:
         reason = " ".join((str(error) or type(error).__name__).split())[

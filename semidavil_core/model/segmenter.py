@@ -35,6 +35,7 @@ class Segmenter(nn.Module):
     """
 
     text: Tensor
+    context: Tensor
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class Segmenter(nn.Module):
         self.logit_scale = float(logit_scale)
         self.settings = settings
         self.register_buffer("text", text.detach().clone())
+        self.register_buffer("context", text.detach()[:0].clone())
 
     @property
     def num_classes(self) -> int:
@@ -62,6 +64,11 @@ class Segmenter(nn.Module):
     def set_text(self, text: Tensor) -> None:
         """Replace the text matrix (K, D): classes were added, removed, reordered or worded anew."""
         self.text = text.detach().clone().to(self.text.device)
+
+    def set_context(self, context: Tensor | None) -> None:
+        """Let (M, D) unit embeddings of sentences about the images join the guidance; they are no class. None takes them away."""
+        tokens = self.text[:0] if context is None else context
+        self.context = tokens.detach().clone().to(self.text.device)
 
     def encode(self, images: Tensor) -> DenseFeatures:
         """Dense features of images (B, 3, H, W) float in [0, 1]."""
@@ -74,7 +81,12 @@ class Segmenter(nn.Module):
         With the images' own `size` (H, W), locations that are nothing but padding do not speak to the classes.
         """
         tokens = unit(features.aligned.flatten(2).transpose(1, 2))  # (B, hw, D)
-        visual, language = self.guidance(tokens, self.text, valid=_inside(features, size))
+        visual, language = self.guidance(
+            tokens,
+            self.text,
+            valid=_inside(features, size),
+            context=self.context if len(self.context) else None,
+        )
         grid = unit(visual).transpose(1, 2).unflatten(2, features.aligned.shape[-2:])
         return grid, unit(language)
 

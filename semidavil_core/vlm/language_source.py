@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-
-from semidavil_core.vlm.text_encoder import TextEncoder
 
 
 class LanguageSource(Protocol):
@@ -41,13 +38,6 @@ class UserText:
         return tuple(sentence.strip() for sentence in self.text if sentence.strip())
 
 
-def context_tokens(text: TextEncoder, source: LanguageSource, image: NDArray[np.uint8]) -> Tensor | None:
-    """Embeddings (M, D) float32, unit rows, of what `source` says of an image; None if it says nothing."""
-    sentences = source.sentences(image)
-    return text(sentences) if sentences else None
-
-
-def stack_contexts(contexts: list[Tensor | None]) -> Tensor | None:
-    """The context tokens of several images as one set (M, D); None if there are none."""
-    present = [c for c in contexts if c is not None]
-    return torch.cat(present) if present else None
+def sentences_about(source: LanguageSource, images: Iterable[NDArray[np.uint8]]) -> tuple[str, ...]:
+    """What `source` says of `images`, each (H, W, 3) uint8: every sentence once, in the order in which they came."""
+    return tuple(dict.fromkeys(sentence for image in images for sentence in source.sentences(image)))

@@ -12,7 +12,7 @@ from torch import nn
 
 from semidavil_core.errors import UnknownModel
 from semidavil_core.vlm.captions import Captions
-from semidavil_core.vlm.language_source import ClassPrompts, UserText, context_tokens, stack_contexts
+from semidavil_core.vlm.language_source import ClassPrompts, UserText, sentences_about
 from semidavil_core.vlm.loading import Vlm, load_vlm
 from tests.core import tiny_vlm
 from tests.core.tiny_vlm import TEXT, VIT, write_folder
@@ -79,16 +79,12 @@ def test_a_model_without_a_decoder_cannot_caption_and_says_which_can(tmp_path: P
         Captions(vlm)
 
 
-def test_context_comes_from_class_prompts_a_person_or_a_captioner(coca: Vlm) -> None:
-    image = _image()
-    assert context_tokens(coca.text, ClassPrompts(), image) is None
-    by_hand = context_tokens(coca.text, UserText(("a rainy night", "  ", "a street")), image)
-    assert by_hand is not None
-    assert by_hand.shape == (2, 32)
-    torch.testing.assert_close(by_hand.norm(dim=1), torch.ones(2))
-    described = context_tokens(coca.text, Captions(coca, longest=4), image)
-    assert described is not None
-    both = stack_contexts([by_hand, None, described])
-    assert both is not None
-    assert both.shape == (3, 32)
-    assert stack_contexts([None]) is None
+def test_language_comes_from_class_prompts_a_person_or_a_captioner(coca: Vlm) -> None:
+    images = [_image(0), _image(1), _image(0)]
+    assert sentences_about(ClassPrompts(), images) == ()
+    assert sentences_about(UserText((" a rainy night", "  ", "a street")), images) == (
+        "a rainy night",
+        "a street",
+    )
+    described = sentences_about(Captions(coca, longest=4), images)
+    assert described == tuple(dict.fromkeys(Captions(coca, longest=4).caption(image) for image in images))

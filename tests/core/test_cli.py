@@ -465,6 +465,9 @@ REQUESTS = [
     AdaptRequest(
         model=Path("m"), target=Path("my images"), scribbles=Path("s"), out=Path("o"), rounds=3, budget=0.5
     ),
+    AdaptRequest(
+        model=Path("m"), target=Path("t"), scribbles=Path("s"), out=Path("o"), describe=("rain", "a wet road")
+    ),
     PredictRequest(
         model=Path("m"), images=Path("i"), out=Path("o"), confidence=True, channels="1,0,2", format="tiff"
     ),

@@ -105,3 +105,23 @@ def test_a_pole_of_two_pixels_can_be_learnt_with_a_frozen_tower() -> None:
 def test_impossible_sizes_are_refused_by_name(sizes: dict[str, int]) -> None:
     with pytest.raises(InvalidSettings, match=next(iter(sizes))):
         ModelSettings(**sizes)
+
+
+@torch.no_grad()
+def test_sentences_about_the_images_join_the_guidance_but_are_no_class() -> None:
+    segmenter = tiny_segmenter(trained=True)
+    before = segmenter(images())
+    segmenter.set_context(text_matrix(2, seed=5))
+    guided = segmenter(images())
+    assert guided.shape == before.shape
+    assert not torch.allclose(guided, before)
+    segmenter.set_context(None)
+    torch.testing.assert_close(segmenter(images()), before)
+
+
+@torch.no_grad()
+def test_untrained_it_does_not_listen_to_sentences() -> None:
+    segmenter = tiny_segmenter()
+    before = segmenter(images())
+    segmenter.set_context(text_matrix(2, seed=5))
+    torch.testing.assert_close(segmenter(images()), before)
