@@ -22,10 +22,11 @@ IGNORE_INDEX: Final = 255
 MAX_CLASSES: Final = 254
 _HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
-# Okabe & Ito (2008): eight colours that the common forms of colour blindness keep apart; then lighter and darker relatives.
+# Seven colours of Okabe & Ito (2008) that the common forms of colour blindness keep apart (their grey is not: it meets the pink);
+# then nine that a search found farthest from these and each other under the same forms.
 DEFAULT_COLORS: Final = (
-    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999",
-    "#003f63", "#7f5700", "#005740", "#71435c", "#9fd4f2", "#ff9a55", "#8a8224", "#4d4d4d",
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#7c79f3",
+    "#89ffb0", "#50188c", "#a52534", "#babbd0", "#c8e0cb", "#6a8283", "#a9ad6b", "#967249",
 )  # fmt: skip
 
 
