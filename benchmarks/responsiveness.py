@@ -278,7 +278,7 @@ def open_streets(viewer: napari.Viewer) -> AdaptWidget:
     if "semidavil-napari" not in manager:
         manager.register(PluginManifest.from_file(Path(semidavil_napari.__file__).parent / "napari.yaml"))
     viewer.open_sample("semidavil-napari", "streets")
-    _, widget = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt segmentation model")
+    _, widget = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt model")
     assert isinstance(widget, AdaptWidget)
     return widget
 

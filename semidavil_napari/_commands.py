@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from semidavil_napari._dock_widget import AdaptWidget
 
 _PLUGIN: Final = "semidavil-napari"
-_WIDGET: Final = "Adapt segmentation model"
+_WIDGET: Final = "Adapt model"
 _open: list[tuple[ref[Any], ref[AdaptWidget]]] = []
 
 

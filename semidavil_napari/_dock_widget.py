@@ -10,8 +10,8 @@ from typing import Any
 
 import napari
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication, QFrame, QGroupBox, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from semidavil_core.classes import ClassSet
 from semidavil_core.engine.client import EngineClient
@@ -29,6 +29,7 @@ from semidavil_core.settings import Budget
 from semidavil_napari._accept import accept_under_cursor
 from semidavil_napari._activity import Activity
 from semidavil_napari._aside import Aside
+from semidavil_napari._brush import Brush
 from semidavil_napari._command_lines import Situation
 from semidavil_napari._desk import Desk
 from semidavil_napari._export import ExportController
@@ -42,6 +43,7 @@ from semidavil_napari._manners import Manners
 from semidavil_napari._paint_next import PaintNext
 from semidavil_napari._panels.adapt import AdaptPanel
 from semidavil_napari._panels.classes import ClassesPanel, class_scores
+from semidavil_napari._panels.column import Column
 from semidavil_napari._panels.export import ExportPanel
 from semidavil_napari._panels.guidance import GuidancePanel
 from semidavil_napari._panels.help import HelpPanel
@@ -49,6 +51,7 @@ from semidavil_napari._panels.images import ImagesPanel
 from semidavil_napari._panels.paint_next import PaintNextPanel
 from semidavil_napari._panels.project import ProjectPanel
 from semidavil_napari._panels.rounds import RoundsPanel
+from semidavil_napari._panels.section import Section
 from semidavil_napari._panels.source import SourcePanel
 from semidavil_napari._project import ProjectKeeper
 from semidavil_napari._project_layers import ProjectLayers
@@ -60,6 +63,7 @@ from semidavil_napari._source_layers import SourceLayers
 from semidavil_napari._zero_shot import ZeroShotPreview
 
 _STROKES_SETTLE_MS = 250
+_FIT_AFTER_MS = 300
 _FEWEST_PAINTED_CLASSES = 2
 _OFTEN = (StepFinished, StageProgress, HeldOutMeasured)
 _SHOW_EVERY_MS = 400  # beside an OpenGL canvas each change of a widget draws the whole window anew
@@ -92,6 +96,9 @@ class AdaptWidget(QWidget):
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
         self._settle.setInterval(_STROKES_SETTLE_MS)
+        self._fit = QTimer(self)  # the canvas has another size once this window stands beside it
+        self._fit.setSingleShot(True)
+        self._fit.setInterval(_FIT_AFTER_MS)
         self._tick = QTimer(self)
         self._tick.setSingleShot(True)
         self._tick.setInterval(_SHOW_EVERY_MS)
@@ -100,6 +107,7 @@ class AdaptWidget(QWidget):
         self._targets = TargetImages(napari_viewer, self._book, self._images, self._aside, show_error)
         self._source_layers = SourceLayers(self._book, self._source, self._classes.value, self._aside)
         self._hover = Hover(napari_viewer, self._book)
+        self._brush = Brush(napari_viewer, self._book, self._classes)
         self._next = PaintNext(
             napari_viewer, self._book, self._jobs, self._next_panel, self._classes.value, parent=self
         )
@@ -137,32 +145,25 @@ class AdaptWidget(QWidget):
         self._on_layers()
 
     def _lay_out(self) -> None:
-        sections = QWidget()
-        column = QVBoxLayout(sections)
-        column.setContentsMargins(2, 2, 2, 2)
-        column.addWidget(self._project_panel)
-        column.addWidget(_section("1  Images to adapt to", self._images))
-        column.addWidget(_section("2  Start from", self._source))
-        column.addWidget(_section("3  Classes", self._classes))
-        column.addWidget(_section("4  Guidance", self._guidance))
-        column.addWidget(_section("Rounds", self._rounds))
-        column.addWidget(_section("Export", self._export))
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(sections)
+        images, source, guidance = (
+            Section("1  Images to adapt to", self._images),
+            Section("2  Start from", self._source),
+            Section("4  Guidance", self._guidance),
+        )
+        self._settled = images, source, guidance
+        classes, rounds = Section("3  Classes", self._classes), Section("7  Rounds", self._rounds)
+        export = Section("8  Export", self._export)
+        column = Column(self._project_panel, images, source, classes, guidance, rounds, export)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self._help)
-        layout.addWidget(scroll, 1)
-        layout.addWidget(_section("5  Adapt", self._adapt))
-        layout.addWidget(_section("6  Paint next", self._next_panel))
-        self.setMinimumWidth(310)
+        layout.addWidget(column, 1)
+        layout.addWidget(Section("5  Adapt", self._adapt))
+        layout.addWidget(Section("6  Paint next", self._next_panel))
 
     def _connect(self) -> None:
         self._images.changed.connect(self._on_images)
+        self._images.sample_wanted.connect(partial(self._viewer.open_sample, "semidavil-napari"))
         self._images.scribbles_wanted.connect(self._on_scribbles_wanted)
         self._source.changed.connect(self._on_source)
         self._classes.changed.connect(self._on_classes)
@@ -177,8 +178,10 @@ class AdaptWidget(QWidget):
         self._settle.timeout.connect(self._next.on_strokes)
         self._settle.timeout.connect(self._project.on_strokes)
         self._images.changed.connect(self._manners.refresh)
+        self._images.changed.connect(self._brush.refresh)
         self._jobs.happened.connect(self._on_event)
         self._tick.timeout.connect(self._show)
+        self._fit.timeout.connect(self._viewer.reset_view)
         self._jobs.failed.connect(self._on_failed)
         self._jobs.ended.connect(lambda: self._show(self._session.ended()))
         close_with(self._project, self.destroyed, QApplication.instance().aboutToQuit)
@@ -188,6 +191,7 @@ class AdaptWidget(QWidget):
             self._targets.release,
             self._source_layers.release,
             self._hover.release,
+            self._brush.release,
             self._book.disconnect,
             self._history.disconnect,
             self._activity.close,
@@ -231,6 +235,7 @@ class AdaptWidget(QWidget):
         classes = self._classes.value()
         if classes is not None and place < len(classes):
             self._book.select_class(self._images.value(), place)
+            self._viewer.status = f"The brush paints {classes[place].name}."
         else:
             self._viewer.status = f"There is no class {place + 1} yet."
 
@@ -245,8 +250,15 @@ class AdaptWidget(QWidget):
         for folder in filter(None, map(self._book.sample_of, keys)):
             if self._source.value() is None:
                 self._source.setValue(sample_folder(Path(folder).name) / "source")
+                self._settle_in()
         self._targets.refresh()
         self._on_strokes()
+
+    def _settle_in(self) -> None:
+        """A sample has all it needs: fold what is chosen, so that the classes are seen, and show the whole image."""
+        for section in self._settled:
+            section.fold(True)
+        self._fit.start()
 
     def _on_source(self) -> None:
         source = self._source.value()
@@ -371,11 +383,3 @@ def _round_job(
     plan: RoundPlan, client: EngineClient, memory: EngineMemory, stops: Callable[[], int]
 ) -> Iterator[Event]:
     return iter_round(client, memory, plan, stops)
-
-
-def _section(title: str, content: QWidget) -> QGroupBox:
-    box = QGroupBox(title)
-    layout = QVBoxLayout(box)
-    layout.setContentsMargins(6, 6, 6, 6)
-    layout.addWidget(content)
-    return box

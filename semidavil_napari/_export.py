@@ -77,7 +77,7 @@ class ExportController(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._panel, self._run, self._plan, self._situation = panel, run, plan, situation
+        self._panel, self._adapt, self._run, self._plan, self._situation = panel, adapt, run, plan, situation
         self._dialog: ExportDialog | None = None
         panel.export_wanted.connect(self.show)
         adapt.copy_command.connect(lambda: self._copy(None))
@@ -96,7 +96,7 @@ class ExportController(QObject):
         order = ExportOrder(folder, tuple(formats))
         plan = self._plan()
         if plan is None and (order.needs(Needs.IMAGES) or order.needs(Needs.NOTHING)):
-            self._panel.say(
+            (self._dialog or self._panel).say(
                 "The images cannot be exported before Adapt could run: see what is missing there."
             )
             return
@@ -114,7 +114,7 @@ class ExportController(QObject):
             if clipboard is not None:
                 clipboard.setText(command_lines(situation, folder, keys))
             text = "Copied: paste it into a terminal."
-        (self._panel if dialog is None else dialog).say(text)
+        (self._adapt if dialog is None else dialog).say(text)
 
 
 def _export_job(

@@ -11,7 +11,7 @@ from napari.layers import Image, Layer
 from semidavil_napari._image_axes import axes_of
 from semidavil_napari._layer_tags import Role, image_of, role_of
 
-_SHARE_OF_CANVAS: Final = 0.18
+_SHARE_OF_CANVAS: Final = 0.1
 """How much of the canvas's shorter side the place fills after a flight."""
 _CLOSE_ENOUGH: Final = (0.06, 0.5)
 """A place that fills a share between these is not zoomed."""

@@ -48,6 +48,15 @@ KEYS: Final = (
     Key("stop", "Control-Shift-Enter", "stop the round at its next step"),
     Key("help", "F1", "show this help"),
 )
+NAPARI_KEYS: Final = (
+    ("Ctrl+Z", "take back the last stroke (napari)"),
+    ("[ and ]", "a smaller or larger brush (napari)"),
+    ("Space", "hold it to move and zoom the image while you paint (napari)"),
+)
+_HELP: Final = (
+    "keys: 1 to 9 choose a class, E erases, Ctrl+Z takes back, hold Space to move the image; "
+    "N: where to paint next, K: keep what the model says, F1: all keys"
+)
 DIGIT_WORDS: Final = (
     "choose the class of that number, on a scribbles layer (napari's tools keep E, P, F, L and Z there)"
 )
@@ -89,6 +98,8 @@ class Keys:
             return
         for place, digit in enumerate(DIGITS):
             layer.bind_key(digit, self._chooser(place), overwrite=True)
+        layer.events.help.connect(_correct_help)
+        layer.help = _HELP
         self._layers.add(layer)
 
     def disconnect(self) -> None:
@@ -98,6 +109,7 @@ class Keys:
         self._bound.clear()
         self._viewer.layers.selection.events.active.disconnect(self.refresh)
         for layer in list(self._layers):
+            layer.events.help.disconnect(_correct_help)
             for digit in DIGITS:
                 layer.bind_key(digit, None)
         self._layers.clear()
@@ -121,6 +133,12 @@ class Keys:
                 choose(place)
 
         return press
+
+
+def _correct_help(event: Any) -> None:
+    """The status bar would tell, in napari's words, what the digits would do without this window."""
+    if event.source.help != _HELP:
+        event.source.help = _HELP
 
 
 def _unbind(viewer: Any, binding: str, function: Callable[[Any], None]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject
 
 from semidavil_napari import _commands
-from semidavil_napari._keys import DIGIT_WORDS, DIGITS, KEYS, Keys
+from semidavil_napari._keys import DIGIT_WORDS, DIGITS, KEYS, NAPARI_KEYS, Keys
 from semidavil_napari._panels.help import HelpDialog, HelpPanel
 from semidavil_napari._settings import WindowSettings
 from semidavil_napari._tour import Tour
@@ -58,7 +58,9 @@ class Manners(QObject):
         """Open the help, or bring it to the front."""
         if self._dialog is None:
             digits = [(f"{DIGITS[0]} to {DIGITS[-1]}", DIGIT_WORDS)] if self._numbers else []
-            self._dialog = HelpDialog([*digits, *((key.shown, key.words) for key in KEYS)], self._widget)
+            self._dialog = HelpDialog(
+                [*digits, *((key.shown, key.words) for key in KEYS), *NAPARI_KEYS], self._widget
+            )
         self._dialog.show()
         self._dialog.raise_()
         self._dialog.activateWindow()

@@ -58,5 +58,5 @@ def _folder(path: Path, marker: str) -> Path:
 def _window(viewer: Any) -> Any:
     """The viewer's window of ours, opened if need be."""
     if window_of(viewer) is None:
-        viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt segmentation model")
+        viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt model")
     return window_of(viewer)

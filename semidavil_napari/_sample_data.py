@@ -73,7 +73,7 @@ def _show_widget() -> None:
     if viewer is None:
         return
     try:
-        viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt segmentation model")
+        viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt model")
     except (
         AttributeError,
         ValueError,

@@ -191,7 +191,7 @@ class Session:
 
     def _step_sentence(self, event: StepFinished, left: float) -> str:
         in_round = self._training is State.ADAPTING
-        what = f"Round {self.status.rounds + 1}" if in_round else _capital(Stage.PREPARE)
+        what = f"Round {self.status.rounds + 1}" if in_round else f"First, {Stage.PREPARE}"
         parts = [f"{what}: {in_words(left)} left", f"{event.step} steps"]
         if event.mean_confidence is not None:
             parts.append(f"mean confidence {event.mean_confidence:.2f}")

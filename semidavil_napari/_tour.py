@@ -10,6 +10,7 @@ from qtpy.QtCore import QEvent, QObject, QPoint, QRect, Qt, Signal
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 from semidavil_napari._panels.callout import ACCENT, Callout
+from semidavil_napari._panels.section import unfold_around
 
 _GAP: Final = 12
 
@@ -29,7 +30,7 @@ STEPS: Final = (
         "semidavil_target",
         "Your images",
         "Drop images of the new domain into napari and tick them here. To try it out: File > Open Sample > SemiDAViL. "
-        "Below, choose what the model has learnt from before: a labelled folder or a bundle.",
+        "Below, choose what the model has learned from before: a labelled folder or a bundle.",
     ),
     Step(
         "semidavil_classes",
@@ -148,7 +149,9 @@ class Tour(QObject):
         return found if found is not None and found.isVisibleTo(self._widget) else self._widget
 
     def _reveal(self) -> None:
-        """Scroll the control into view."""
+        """Unfold and scroll the control into view."""
+        if (hidden := self._widget.findChild(QWidget, self._steps[self._at].target)) is not None:
+            unfold_around(hidden)
         target = self._target()
         for area in self._scroll_areas():
             inside = area.widget()

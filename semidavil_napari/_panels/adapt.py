@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
 
 from semidavil_core.settings import Budget
 from semidavil_napari._panels.plot import RoundPlot
-from semidavil_napari._panels.rows import named_button
+from semidavil_napari._panels.rows import colour_words, named_button
 from semidavil_napari._session import State, Status, in_words
 
 _PROGRESS_PARTS = 1000
@@ -70,7 +70,7 @@ class AdaptPanel(QWidget):
         self._status.setMinimumHeight(self._status.fontMetrics().lineSpacing() * _STATUS_LINES)
         copy = QToolButton()
         copy.setObjectName("semidavil_copy_command")
-        copy.setText("$_")
+        copy.setText("copy\ncommand")
         copy.setToolTip(
             "Copy the equivalent command: what Adapt would do now, as lines for a terminal or a script."
         )
@@ -106,6 +106,10 @@ class AdaptPanel(QWidget):
         """Nothing can be wrong here."""
         return None
 
+    def say(self, sentence: str) -> None:
+        """Show a sentence in place of the status, until that changes."""
+        self._status.setText(sentence)
+
     def show_status(self, status: Status, missing: str | None) -> None:
         """Show where the job is; `missing` is why Adapt cannot be pressed."""
         self._paused = status.state is State.PAUSED
@@ -126,7 +130,7 @@ class AdaptPanel(QWidget):
         self._status.setText(words or "Ready to adapt.")
         if status.failed != self._failed:
             self._failed = status.failed
-            self._status.setStyleSheet("color: #e0632d" if status.failed else "")
+            colour_words(self._status, failed=status.failed)
         self.plot.refresh()
 
     def _show_progress(self, fraction: float) -> None:

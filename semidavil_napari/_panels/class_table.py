@@ -12,9 +12,17 @@ from semidavil_core.classes import ClassInfo, ClassSet
 from semidavil_napari._classes_editing import synonyms
 
 NAME, SYNONYMS, PAINTED, SCORE, COLOUR = range(5)
-_TITLES = ("class", "also", "painted", "score", "")
+_TITLES = ("Class", "Also called", "Painted", "Score", "")
+_HEADER_TIPS = {
+    NAME: "What you call it. Click to paint it; double-click to rename it.",
+    SYNONYMS: "Synonyms that the language model looks for too, separated by commas.",
+    PAINTED: "Painted pixels, over all ticked images.",
+    SCORE: "Share of its kept-aside strokes that the last round got right.",
+    COLOUR: "Click a colour to choose another.",
+}
 _ROW_HEIGHT = 24
-_FEWEST_ROWS, _MOST_ROWS = 3, 8
+_FEWEST_ROWS, _MOST_ROWS = 3, 12
+_LONGEST_NAME = 130  # of pixels; a longer name is shortened with dots
 _KEYS = 9
 _SWATCH = 14
 
@@ -42,6 +50,9 @@ class ClassTable(QTableWidget):
         self.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
         self.setWordWrap(False)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        for column, tip in _HEADER_TIPS.items():
+            if (title := self.horizontalHeaderItem(column)) is not None:
+                title.setToolTip(tip)
         self._set_up_headers()
         self.itemChanged.connect(self._on_edited)
         self.cellClicked.connect(self._on_clicked)
@@ -56,6 +67,7 @@ class ClassTable(QTableWidget):
                 self.setItem(index, column, item)
             self.setVerticalHeaderItem(index, _key(index))
         self.blockSignals(False)
+        self.setColumnWidth(NAME, min(_LONGEST_NAME, max(self.sizeHintForColumn(NAME), _SWATCH * 4)))
         if 0 <= row < self.rowCount():
             self.selectRow(row)
         rows = min(_MOST_ROWS, max(_FEWEST_ROWS, self.rowCount()))
@@ -88,11 +100,14 @@ class ClassTable(QTableWidget):
         rows.setDefaultSectionSize(_ROW_HEIGHT)
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         rows.setSectionsMovable(True)
+        rows.setHighlightSections(False)
         rows.setToolTip("The key that chooses the class. Drag to move the class.")
         rows.sectionMoved.connect(self._on_section_moved)
+        columns.setHighlightSections(False)
         columns.moveSection(COLOUR, 0)
         columns.setMinimumSectionSize(_SWATCH + 10)
-        for column in (NAME, PAINTED, SCORE):
+        columns.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Interactive)
+        for column in (PAINTED, SCORE):
             columns.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         columns.setSectionResizeMode(SYNONYMS, QHeaderView.ResizeMode.Stretch)
         columns.setSectionResizeMode(COLOUR, QHeaderView.ResizeMode.Fixed)

@@ -42,6 +42,8 @@ class ClassesPanel(QWidget):
     """
 
     changed = Signal()
+    retold = Signal()
+    """Other painted pixels are shown."""
     class_selected = Signal(int)
     """Position of the class that a person wants to paint."""
     look_wanted = Signal()
@@ -119,10 +121,18 @@ class ClassesPanel(QWidget):
             self._refill()
             self.changed.emit()
 
+    def setChosen(self, row: int | None) -> None:
+        """Mark the class that the brush paints; None for none."""
+        if row is None:
+            self._table.clearSelection()
+        elif row != self._table.currentRow() or not self._table.selectedItems():
+            self._table.selectRow(row)
+
     def setPainted(self, pixels: Sequence[int]) -> None:
         """How many pixels of each class are painted."""
         self._painted = tuple(pixels)
         self._table.set_painted(self._painted)
+        self.retold.emit()
 
     def setScores(self, scores: Mapping[str, float]) -> None:
         """How well each class does, 0 to 1 by its name; classes without a score show none."""
@@ -143,6 +153,12 @@ class ClassesPanel(QWidget):
         if self._editor.classes is None:
             return "Add at least two classes, or choose a source that has some."
         return "Add at least two classes." if len(self._editor.classes) < 2 else None
+
+    def summary(self) -> str:
+        """How many classes there are, and of how many something is painted."""
+        if self.validation_error() is not None or self._editor.classes is None:
+            return self.validation_error() or ""
+        return f"{len(self._editor.classes)} classes, strokes of {sum(n > 0 for n in self._painted)}"
 
     # what a person is asked; replaced in tests
 
@@ -261,14 +277,18 @@ def _tools() -> dict[str, QPushButton]:
         "up": ("▲", "Move the chosen class up; its strokes stay."),
         "down": ("▼", "Move the chosen class down; its strokes stay."),
         "remove": ("Remove", "Remove the chosen class. You are asked first, and it can be undone."),
-        "look": ("Preview", "Show what the language model finds in the shown image by these names alone."),
+        "look": (
+            "Preview by name",
+            "Show what the language model finds in the shown image by these names alone, without any training.",
+        ),
         "import": ("Import classes", "Read the classes from a classes.json."),
         "export": ("Export classes", "Write the classes to a classes.json."),
     }
     tools = {}
     for name, (text, tip) in words.items():
         tool = tools[name] = QPushButton(text)
-        tool.setMinimumWidth(24 if name in ("up", "down") else 40)
+        if name in ("up", "down"):
+            tool.setFixedWidth(2 * tool.fontMetrics().height())
         tool.setToolTip(tip)
         tool.setObjectName(f"semidavil_class_{name}")
     return tools

@@ -47,6 +47,8 @@ class ExportPanel(QWidget):
         """Whether there is a model to export."""
         self._button.setEnabled(ready)
         self._button.setToolTip(_READY if ready else _NOT_READY)
+        if not ready or self._words.text() == _NOT_READY:
+            self.say("" if ready else _NOT_READY)
 
     def say(self, sentence: str) -> None:
         """Show a sentence below the button."""

@@ -156,6 +156,11 @@ class GuidancePanel(QWidget):
             return f"The language model {vlm} is not on this machine yet: download it, or choose mini."
         return None
 
+    def summary(self) -> str:
+        """Both choices in one line."""
+        vlm = "that of the bundle" if self._from_bundle else self.value().vlm
+        return self.validation_error() or f"{vlm}; device: {self._device.currentText()}"
+
     def ask_folder(self) -> str:
         """The folder of a model; empty for none. Replaced in tests."""
         return str(QFileDialog.getExistingDirectory(self, "Folder of a language model"))

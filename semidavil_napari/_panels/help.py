@@ -25,7 +25,7 @@ SECTIONS: Final = (
     ),
     (
         "Start from",
-        "where the model has learnt before: a labelled folder of the old domain, or a saved bundle.",
+        "where the model has learned before: a labelled folder of the old domain, or a saved bundle.",
     ),
     (
         "Classes",
@@ -98,6 +98,8 @@ class HelpDialog(QDialog):
         scroll.setWidget(text)
         close = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         close.rejected.connect(self.reject)
+        for button in close.buttons():
+            button.setToolTip("Close the help (Escape); F1 opens it again.")
         layout = QVBoxLayout(self)
         layout.addWidget(scroll)
         layout.addWidget(close)

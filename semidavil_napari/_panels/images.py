@@ -22,13 +22,17 @@ from qtpy.QtWidgets import (
 )
 
 from semidavil_napari._panels.axes import AxesPanel
-from semidavil_napari._panels.rows import named_button
+from semidavil_napari._panels.rows import named_button, row_of
 
 _ROW_HEIGHT = 18
 _MOST_ROWS = 5
 _PREVIEW_SIDE = 84
+_SAMPLES = {"streets": "Streets at night", "cells": "Fluorescent cells"}
 _HINT_WIDTH = 120
-_NO_IMAGES = "Open images of the new domain (drop files into napari, or File > Open Sample > SemiDAViL)."
+_NO_IMAGES = "Open images of the new domain: drop files into napari, open a folder, or try a sample."
+_WHERE_FROM = (
+    "Drop images into napari, or open a folder. To try it out first, open a sample with everything in it:"
+)
 
 
 class ImagesPanel(QWidget):
@@ -40,6 +44,10 @@ class ImagesPanel(QWidget):
     scribbles_wanted = Signal()
     folder_wanted = Signal(object)
     """The :class:`~pathlib.Path` of a folder to open."""
+    retold = Signal()
+    """What the ticked images are taken for is told anew."""
+    sample_wanted = Signal(str)
+    """Key of a sample to open."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -52,6 +60,9 @@ class ImagesPanel(QWidget):
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.setUniformItemSizes(True)
         self._folder = named_button("Open folder …", "semidavil_open_folder", "Open all images of a folder: those of one size become one stack.")  # fmt: skip
+        self._welcome = QLabel(_WHERE_FROM)
+        self._welcome.setWordWrap(True)
+        self._samples = row_of(*map(self._sample_button, _SAMPLES))
         self._all = named_button("All", "semidavil_tick_all", "Tick every image.")
         self._none = named_button("None", "semidavil_tick_none", "Tick no image.")
         self.axes = AxesPanel()
@@ -86,6 +97,8 @@ class ImagesPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(buttons)
+        layout.addWidget(self._welcome)
+        layout.addWidget(self._samples)
         layout.addWidget(self._list)
         layout.addWidget(self.axes)
         layout.addLayout(details)
@@ -126,6 +139,8 @@ class ImagesPanel(QWidget):
         rows = min(_MOST_ROWS, max(1, len(names)))
         self._list.setFixedHeight(row_height * rows + 2 * self._list.frameWidth())
         self._list.setVisible(bool(names))
+        for part in (self._welcome, self._samples):
+            part.setVisible(not names)
         for button in (self._all, self._none):
             button.setVisible(len(names) > 1)
         self.changed.emit()
@@ -159,10 +174,12 @@ class ImagesPanel(QWidget):
         self._hint.setText(text)
         self._hint.setVisible(bool(text))
         self._add.setVisible(missing_scribbles)
+        self.retold.emit()
 
     def setProblem(self, problem: str | None) -> None:
         """Why no round can use the ticked images; None if one can."""
         self._problem = problem
+        self.retold.emit()
 
     def setPreview(self, rgb: NDArray[np.uint8] | None, sentence: str = "") -> None:
         """What the model sees, (H, W, 3) uint8; or a sentence why that cannot be shown."""
@@ -174,14 +191,19 @@ class ImagesPanel(QWidget):
             self._preview.setMaximumSize(16777215, 16777215)
             return
         self._preview.setToolTip("What the model sees of the selected image, thinned out.")
-        self._preview.setFixedSize(_PREVIEW_SIDE, _PREVIEW_SIDE)
-        self._preview.setPixmap(_pixmap(rgb))
+        pixmap = _pixmap(rgb)
+        self._preview.setFixedSize(_PREVIEW_SIDE, max(1, pixmap.height()))
+        self._preview.setPixmap(pixmap)
 
     def validation_error(self) -> str | None:
         """What is missing, or None."""
         if self._list.count() == 0:
             return _NO_IMAGES
         return self._problem if self.value() else "Tick at least one image layer."
+
+    def summary(self) -> str:
+        """The ticked images in one line."""
+        return self.validation_error() or self._hint.text() or f"{len(self.value())} ticked"
 
     def ask_folder(self) -> Path | None:
         """Let a person choose a folder."""
@@ -191,6 +213,12 @@ class ImagesPanel(QWidget):
     def _on_folder(self) -> None:
         if (folder := self.ask_folder()) is not None:
             self.folder_wanted.emit(folder)
+
+    def _sample_button(self, key: str) -> QWidget:
+        tip = f"Open the sample “{key}” that comes with the plugin: images of a new domain, strokes on four of them, and where to start from."
+        button = named_button(_SAMPLES[key], f"semidavil_try_{key}", tip, wide=True)
+        button.clicked.connect(lambda: self.sample_wanted.emit(key))
+        return button
 
     def _items(self) -> list[QListWidgetItem]:
         items = (self._list.item(row) for row in range(self._list.count()))

@@ -210,16 +210,13 @@ class _Picture:
             return
         for share, y in ((1.0, area.top()), (0.5, area.center().y()), (0.0, area.bottom())):
             low, high = self.losses
-            self._text(
-                QRectF(0, y - 8, area.left() - 4, 16),
-                _figure(low + share * (high - low), high - low),
-                "right",
-                _LOSS,
-            )
+            if any(curve.loss for curve in self.curves):
+                box = QRectF(0, y - 8, area.left() - 4, 16)
+                self._text(box, _figure(low + share * (high - low), high - low), "right", _LOSS)
             if self.measured:
                 low, high = self.rights
                 box = QRectF(area.right() + 4, y - 8, self.widget.width() - area.right() - 4, 16)
-                self._text(box, f"{low + share * (high - low):.0%}".replace("%", " %"), "left", _RIGHT)
+                self._text(box, f"{low + share * (high - low):.0%}", "left", _RIGHT)
         foot = QRectF(area.left(), area.bottom() + 1, area.width(), 16)
         self._text(foot, "0", "left")
         self._text(foot, "seconds", "center")

@@ -8,7 +8,7 @@ from pathlib import Path
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from semidavil_napari._panels.rows import named_button
+from semidavil_napari._panels.rows import colour_words, named_button
 
 _NAMED = 3
 
@@ -52,7 +52,7 @@ class ProjectPanel(QWidget):
     def setStatus(self, sentence: str, *, failed: bool = False) -> None:
         """Say where strokes are kept, or what went wrong."""
         self._status.setText(sentence)
-        self._status.setStyleSheet("color: #e0632d" if failed else "")
+        colour_words(self._status, failed=failed)
 
     def setBusy(self, busy: bool) -> None:
         """Whether a project is being opened or saved, so that no other can be."""

@@ -63,6 +63,8 @@ class RoundsPanel(QWidget):
     """A person wants the model of the round with this key."""
     undo = Signal()
     """A person wants to undo going back."""
+    retold = Signal()
+    """Other rounds are shown."""
     renamed = Signal(int, str)
     compare = Signal(int)
     """Show the predictions of the round with this key; -1: those of the standing one again."""
@@ -77,6 +79,8 @@ class RoundsPanel(QWidget):
         self._alert = QLabel()
         self._alert.setObjectName("semidavil_round_alert")
         self._alert.setWordWrap(True)
+        self._none = QLabel("Each round is listed here, to compare it and to go back.")
+        self._none.setWordWrap(True)
         self._back = named_button(
             "", "semidavil_round_back", "Take the model from before this round again.", wide=True
         )
@@ -86,6 +90,7 @@ class RoundsPanel(QWidget):
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._alert, 0, 0, 1, 2)
+        layout.addWidget(self._none, 1, 0, 1, 2)
         layout.addWidget(self._back, 1, 0, 1, 2)
         layout.addWidget(self._list, 2, 0, 1, 2)
         layout.addWidget(self._compare, 3, 0, 1, 2)
@@ -117,6 +122,12 @@ class RoundsPanel(QWidget):
         self._filling = False
         self._show_alert()
         self._show_buttons()
+        self.retold.emit()
+
+    def summary(self) -> str:
+        """The round whose model stands, in one line."""
+        stands = self._view.current
+        return "none yet" if stands is None else f"{stands.name} {_scores(stands)}"
 
     def validation_error(self) -> str | None:
         """Nothing can be wrong here."""
@@ -199,6 +210,7 @@ class RoundsPanel(QWidget):
         view, selected, other = self._view, self._entry(self.value()), self._compared()
         stands = view.current
         self._list.setVisible(bool(view.entries))
+        self._none.setVisible(not view.entries)
         compare = other is not None and stands is not None and not view.busy
         self._compare.setEnabled(compare)
         if self._comparing != -1 and (shown := self._entry(self._comparing)) is not None:
@@ -254,7 +266,7 @@ def _scores(entry: RoundEntry) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "?" if share is None else f"{100 * share:.0f} %"
+    return "?" if share is None else f"{share:.0%}"
 
 
 def _as_said(entry: RoundEntry) -> str:
@@ -267,7 +279,7 @@ def _as_said(entry: RoundEntry) -> str:
 def _table() -> QTreeWidget:
     table = QTreeWidget()
     table.setObjectName("semidavil_rounds")
-    table.setHeaderLabels(["Round", "Time", "Steps", "Check"])
+    table.setHeaderLabels(["Round", "Time", "Steps", "Score"])
     table.setToolTip("The rounds so far, the last one first; ● is the model that stands now.")
     head = table.headerItem()
     if head is not None:
@@ -276,6 +288,7 @@ def _table() -> QTreeWidget:
             "How many of the strokes kept aside were right before and after the round (mean over the classes).",
         )
     table.setRootIsDecorated(False)
+    table.setStyleSheet("QTreeWidget::item { padding: 0 5px; }")  # else steps and scores read as one figure
     table.setUniformRowHeights(True)
     table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from qtpy.QtGui import QPalette
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 
 def button(text: str, tip: str, clicked: Callable[[], None]) -> QPushButton:
@@ -24,6 +25,12 @@ def named_button(text: str, name: str, tip: str, *, wide: bool = False) -> QPush
     if wide:
         made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return made
+
+
+def colour_words(label: QLabel, *, failed: bool) -> None:
+    """Show a sentence in the colour of errors, readable on dark and on light, or in the theme's own."""
+    dark = label.palette().color(QPalette.ColorRole.WindowText).lightness() > 127
+    label.setStyleSheet(f"color: {'#ff8f66' if dark else '#a83200'}" if failed else "")
 
 
 def row_of(*widgets: QWidget) -> QWidget:

@@ -70,7 +70,7 @@ class SourcePanel(QWidget):
         )
         self._prepare.setDecimals(0)
         self._prepare.setRange(1, 7 * 24 * 3600)
-        self._prepare.setSuffix(" s, once")
+        self._prepare.setSuffix(" s, once, before round 1")
         self._prepare.setValue(self._budget.seconds)
         self._hint = QLabel()
         self._hint.setObjectName("semidavil_source_hint")
@@ -90,8 +90,8 @@ class SourcePanel(QWidget):
         self._form.addRow("Images", self._image)
         self._form.addRow("Labels", self._labels)
         self._form.addRow(self._zero)
-        self._form.addRow("Learn on with", self._beside_row)
-        self._form.addRow("Learn it for", self._prepare)
+        self._form.addRow("Keep learning from", self._beside_row)
+        self._form.addRow("Learn for", self._prepare)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(self._form)
@@ -123,6 +123,13 @@ class SourcePanel(QWidget):
         self._beside.setText(str(beside or ""))
         self._folder.setText(str(folder or ""))
         self._on_text()
+
+    def summary(self) -> str:
+        """The source in one line."""
+        if self._source is None or self._error is not None:
+            return self._error or ""
+        by_layers = self._source.layers is not None
+        return "layers of this viewer" if by_layers else "/".join(self._source.folder.parts[-2:])
 
     @property
     def prepare_budget(self) -> Budget:
@@ -185,6 +192,8 @@ class SourcePanel(QWidget):
     def _on_text(self) -> None:
         self._source = self._find()
         self._error = self._find_error()
+        for line, tip in ((self._folder, _SOURCE_TIP), (self._beside, _BESIDE_TIP)):
+            line.setToolTip("\n\n".join(filter(None, (line.text().strip(), tip))))
         by_layers, source = self._kind.currentText() == _LAYERS, self._source
         for row in (self._image, self._labels, self._zero):
             self._form.setRowVisible(row, by_layers)

@@ -200,8 +200,8 @@ def test_two_viewers_know_nothing_of_each_other(open_widget, qtbot) -> None:
 
 def test_the_plugin_opened_again_is_the_window_that_is_there(plugin, make_napari_viewer_proxy) -> None:
     viewer = make_napari_viewer_proxy()
-    _, first = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt segmentation model")
-    _, second = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt segmentation model")
+    _, first = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt model")
+    _, second = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt model")
     assert first is second
 
 

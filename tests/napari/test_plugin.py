@@ -66,7 +66,7 @@ def test_opening_a_sample_leaves_the_widget_ready(plugin, make_napari_viewer_pro
         pytest.skip("the sample is not part of this installation")
     viewer = make_napari_viewer_proxy()
     viewer.open_sample("semidavil-napari", name)
-    _, widget = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt segmentation model")
+    _, widget = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt model")
     assert isinstance(widget, AdaptWidget)
     assert child(widget, "semidavil_adapt").isEnabled(), child(widget, "semidavil_status").text()
     assert viewer.dims.current_step[0] == 0

@@ -49,8 +49,8 @@ def test_rounds_are_listed_last_first_with_their_scores_and_the_standing_one_is_
     run_round(qtbot, widget)
     run_round(qtbot, widget)
     assert rows(widget) == [
-        ["● Round 2", "1 s", "9", "▼ 80 → 50 %"],
-        ["Round 1", "1 s", "9", "▲ 80 → 90 %"],
+        ["● Round 2", "1 s", "9", "▼ 80 → 50%"],
+        ["Round 1", "1 s", "9", "▲ 80 → 90%"],
         ["Start", "", "", ""],
     ]
     assert [c.name for c in widget._adapt.plot.curves] == ["Round 1", "Round 2"]
@@ -64,7 +64,7 @@ def test_a_round_that_got_worse_says_so_and_offers_the_way_back(open_widget, qtb
     assert not child(widget, "semidavil_round_back").isVisible()
     run_round(qtbot, widget)
     assert "got worse" in status(widget)
-    assert "80 % right before, 50 % after" in child(widget, "semidavil_round_alert").text()
+    assert "80% right before, 50% after" in child(widget, "semidavil_round_alert").text()
     back = child(widget, "semidavil_round_back")
     assert back.text() == "Go back to Round 1"
     assert shown(viewer) == 1

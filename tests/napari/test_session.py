@@ -51,7 +51,7 @@ def test_preparation_is_told_apart_from_a_round() -> None:
     session = Session()
     session.begin()
     session.happened(StageStarted(Stage.PREPARE, 30.0, "seconds"))
-    assert session.happened(STEP).sentence.startswith("Learning from the source: 11 s left")
+    assert session.happened(STEP).sentence.startswith("First, learning from the source: 11 s left")
     assert session.happened(RoundFinished(0, "budget", 5, 30.0)).state is State.PREPARING
     assert session.status.rounds == 0
 

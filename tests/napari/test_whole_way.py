@@ -62,7 +62,7 @@ def test_open_sample_adapt_paint_meanwhile_stop_export_and_measure(
 ) -> None:
     viewer = make_napari_viewer_proxy(show=True)
     viewer.open_sample("semidavil-napari", "streets")
-    _, widget = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt segmentation model")
+    _, widget = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt model")
     widget.prepare_budget = Budget(steps=2)
     child(widget, "semidavil_budget").setValue(600)
     assert child(widget, "semidavil_adapt").isEnabled(), status(widget)
