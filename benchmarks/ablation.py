@@ -27,6 +27,7 @@ from scoring import pseudo_label_bins, refinement, scores_of
 from start_models import Start
 from substitutes import substituted
 
+from semidavil_core.export.bundle import Bundle
 from semidavil_core.inference.evaluate import drain
 from semidavil_core.model.from_language import segmenter_from_language
 from semidavil_core.model.segmenter import Segmenter
@@ -48,11 +49,11 @@ class Ablation:
     def run(self, row: AblationRow, data: DataSet, seed: int) -> None:
         """Run one row, unless it is there."""
         setup, settings = self._setup, row.settings(seed)
-        more = [row.prepare_settings.to_json(), row.network, row.substitute, row.source_free]
+        more = [row.prepare_settings.to_json(), row.network, row.substitute, row.source_free, row.prepared]
         key = setup.key("ablation", data, seed, settings, more) | {"group": row.group, "name": row.name}
         if setup.results.has(key):
             return
-        bundle = setup.starts.bundle(data, Start(seed, row.network, row.prepare_settings))
+        bundle = self._start(row, data, seed)
         cpu, wall, steps, model = time.process_time(), time.monotonic(), 0, bundle.segmenter
         if row.trained:
             session = setup.session(bundle, data.target, None if row.source_free else data.source, settings)
@@ -63,6 +64,14 @@ class Ablation:
         result = {**key, **_said(row), **spent, **self._measured(model, data, settings)}
         setup.results.append(result)
         print(_line(result), flush=True)
+
+    def _start(self, row: AblationRow, data: DataSet, seed: int) -> Bundle:
+        start = Start(seed, row.network, row.prepare_settings)
+        if row.prepared:
+            return self._setup.starts.bundle(data, start)
+        return Bundle(
+            self._setup.starts.untrained(data, start).eval(), data.classes, self._setup.vlm.reference
+        )
 
     def _measured(self, model: Segmenter, data: DataSet, settings: AdaptSettings) -> Row:
         zero_shot = (

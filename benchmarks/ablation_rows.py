@@ -25,6 +25,8 @@ class AblationRow:
     substitute: str | None = None
     """A name in ``SUBSTITUTES``."""
     source_free: bool = False
+    prepared: bool = True
+    """False: the network before any training."""
     trained: bool = True
     """False: the start model as it is."""
     priority: int = 2
@@ -73,16 +75,24 @@ PUBLISHED: Final[Mapping[str, Any]] = {
 PLAIN_LOSS: Final[Mapping[str, Any]] = {"dyce_hard": 1.0, "dyce_balance": 1.0}
 
 
-def _group(group: str, *rows: AblationRow, priority: int = 2) -> tuple[AblationRow, ...]:
-    return tuple(replace(row, group=group, priority=priority) for row in rows)
+def _group(group: str, *rows: AblationRow) -> tuple[AblationRow, ...]:
+    return tuple(replace(row, group=group) for row in rows)
 
 
-def _row(name: str, *, network: Network = Network.FULL, substitute: str | None = None, **changes: Any) -> AblationRow:  # fmt: skip
-    return AblationRow("", name, changes, network=network, substitute=substitute)
+def _row(
+    name: str,
+    *,
+    priority: int = 2,
+    network: Network = Network.FULL,
+    substitute: str | None = None,
+    **changes: Any,
+) -> AblationRow:
+    return AblationRow("", name, changes, network=network, substitute=substitute, priority=priority)
 
 
 _MODES: Final = tuple(ConfidenceMode)
 ROWS: Final[tuple[AblationRow, ...]] = (
+    AblationRow("reference", "language alone", prepared=False, trained=False),
     AblationRow("reference", "source only", trained=False, priority=1),
     DEFAULT,
     AblationRow("reference", "joint supervised", SUPERVISED, priority=1),
@@ -97,18 +107,17 @@ ROWS: Final[tuple[AblationRow, ...]] = (
         priority=1,
     ),
     AblationRow("language and DyCE", "guidance, but cross-entropy", PLAIN_LOSS, PLAIN_LOSS, priority=1),
-    *_group("guidance", _row("none", network=Network.NO_GUIDANCE), priority=1),
-    *_group("guidance", _row("one way, V <- L", network=Network.ONE_WAY)),
     *_group(
-        "supervised loss",
-        _row("cross-entropy", **PLAIN_LOSS),
-        _row("DyCE, w = 0", dyce_balance=0.0),
-        _row("DyCE, w = 0.5", dyce_balance=0.5),
-        priority=1,
+        "guidance",
+        _row("none", priority=1, network=Network.NO_GUIDANCE),
+        _row("one way: language guides features", network=Network.ONE_WAY),
     ),
     *_group(
         "supervised loss",
+        _row("cross-entropy", priority=1, **PLAIN_LOSS),
+        _row("DyCE, w = 0", priority=1, dyce_balance=0.0),
         _row("DyCE, w = 0.25", dyce_balance=0.25),
+        _row("DyCE, w = 0.5", priority=1, dyce_balance=0.5),
         _row("DyCE, w = 0.75", dyce_balance=0.75),
         _row("DyCE, hardest 20 %", dyce_hard=0.2),
         _row("DyCE, hardest 20 % of both domains together", substitute="joint H", dyce_hard=0.2),
@@ -116,8 +125,11 @@ ROWS: Final[tuple[AblationRow, ...]] = (
         _row("OHEM, hardest 20 %", dyce_hard=0.2, dyce_balance=1.0),
         _row("focal", substitute="focal"),
     ),
-    *_group("pseudo-labels", _row("none", consistency=0.0), priority=1),
-    *_group("pseudo-labels", *(_row(f"confidence {mode}", confidence=mode) for mode in _MODES)),
+    *_group(
+        "pseudo-labels",
+        _row("none", priority=1, consistency=0.0),
+        *(_row(f"confidence {mode}", confidence=mode) for mode in _MODES),
+    ),
     *_group(
         "refinement of pseudo-labels",
         _row("off", clip_prior=0.0, smoothing=False),
@@ -147,7 +159,7 @@ ROWS: Final[tuple[AblationRow, ...]] = (
         _row("to prototypes", substitute="images only"),
         _row("to both"),
     ),
-    *_group("averaging", *(_row(f"{share:g}", averaging=share) for share in (0.5, 1.0)), priority=1),
+    *_group("averaging", *(_row(f"{share:g}", priority=1, averaging=share) for share in (0.5, 1.0))),
     *_group("source style", *(_row(f"probability {share:g}", style=share) for share in (0.0, 0.5))),
     *_group("encoder", _row("cached: frozen", mode="cached"), _row("tuned, as auto does with a small tower")),
     *_group(

@@ -17,7 +17,7 @@ from typing import Final
 from ablation_results import AblationResults
 from bench_options import RESULTS
 from report_ablation import ablation_sections, without_gain, without_loss
-from report_plots import draw
+from report_plots import draw, draw_suggestion
 from report_questions import SECTIONS, newest
 from result_rows import ResultFile, Row
 
@@ -41,7 +41,17 @@ a row, and a row whose steps cost more gets fewer of them. Every start model is 
 network or the preparation train a start of their own with the same budget. The scores come from evaluation images that no training
 sees; *pseudo-labels right* is the share of right labels on target images without strokes, against dense labels that no training sees.
 
-    make ablation ARGS="--camvid DIR"
+    make ablation ARGS="--camvid DIR"                       # the rows that are missing, then this page
+    python benchmarks/suggestion.py --camvid DIR            # strokes at suggestions
+    python benchmarks/open_vocabulary.py --camvid DIR       # classes that the source never had
+    python benchmarks/robustness.py --camvid DIR --forest   # harm under corruption
+    python benchmarks/calibration.py --camvid DIR           # what confidence means
+    python benchmarks/report.py                             # this page
+
+The seeds vary the new layers, the batches and the start model; the strokes are the same for all, so the intervals say nothing of other
+strokes. Left out: the dense modes of the tower, since `mini` is convolutional and has but one, and transformers with weights are no part of
+the package; complementary feature dropout, which the product does not have. The random trunk is trained whole, batch statistics measured
+on the source; the ImageNet trunk, which is `mini`'s, gets a new head that is trained with it.
 
 {conclusions}"""
 
@@ -52,8 +62,16 @@ def report(rows: list[Row], images: Path, conclusions: str) -> str:
     parts += _ablation_parts([row for row in rows if row["kind"] == "ablation"], images)
     for kind, section in SECTIONS.items():
         mine = [row for row in rows if row["kind"] == kind]
-        parts += section(newest(mine)) if mine else ()
+        if mine:
+            parts += section(newest(mine))
+            parts += _picture(kind, newest(mine), images)
     return "\n\n".join(parts) + "\n"
+
+
+def _picture(kind: str, rows: list[Row], images: Path) -> Iterator[str]:
+    if kind == "suggestion":
+        draw_suggestion(rows, images / "ablation_suggestion.png")
+        yield "![mIoU by the number of strokes, at suggestions and at random places](images/ablation_suggestion.png)"
 
 
 def _ablation_parts(rows: list[Row], images: Path) -> Iterator[str]:

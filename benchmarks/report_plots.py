@@ -1,4 +1,4 @@
-"""The ablation's pictures: each change against the default, with its confidence interval, by data set.
+"""The report's pictures: each change against the default, and scores by strokes, with confidence intervals, by data set.
 
 The colours are those of Okabe and Ito, which colour-blind people tell apart; every data set has a marker of its own besides.
 """
@@ -8,10 +8,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 from ablation_results import AblationResults, RowName, base_of
+from estimates import Estimate
+from report_questions import curves_of
+from result_rows import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 THEMES: Final[dict[str, tuple[str, ...]]] = {
     "language": ("language and DyCE", "guidance", "decoder", "start of the network", "contrast", "CLIP guidance"),
@@ -34,14 +39,10 @@ def draw(results: AblationResults, folder: Path, suffix: str = "") -> list[str]:
 
 
 def _draw_theme(results: AblationResults, groups: tuple[str, ...], path: Path) -> bool:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     rows = [n for g in results.groups if g in groups for n in results.names(g) if n != base_of(g)]
     if not rows:
         return False
-    figure = Figure(figsize=(9, 1.2 + 0.3 * len(rows)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _figure(9, 1.2 + 0.3 * len(rows))
     axes = figure.subplots(1, len(_PANELS), sharey=True, squeeze=False)[0]
     for axis, (title, key) in zip(axes, _PANELS, strict=True):
         _draw_panel(axis, results, rows, key)
@@ -50,8 +51,7 @@ def _draw_theme(results: AblationResults, groups: tuple[str, ...], path: Path) -
     axes[0].invert_yaxis()
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8, frameon=False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80)
+    _save(figure, path)
     return True
 
 
@@ -79,3 +79,56 @@ def _draw_panel(axis: Axes, results: AblationResults, rows: list[RowName], key: 
             label = None  # one line of the legend for each data set
     axis.tick_params(axis="x", labelsize=8)
     axis.grid(axis="x", color="0.9", linewidth=0.6)
+
+
+def draw_suggestion(rows: list[Row], path: Path) -> None:
+    """The score by the number of strokes, at suggestions and at random places, one panel for each data set."""
+    names = list(dict.fromkeys(row["data"] for row in rows))
+    figure = _figure(3 * len(names) + 0.5, 2.8)
+    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    for axis, data in zip(panels, names, strict=True):
+        for (placement, curves), (colour, marker) in zip(
+            curves_of([row for row in rows if row["data"] == data]).items(), _LOOKS, strict=False
+        ):
+            _draw_curve(axis, curves, colour, marker, placement)
+        axis.set_title(data, fontsize=9)
+        axis.set_xlabel("strokes", fontsize=8)
+        axis.tick_params(labelsize=8)
+    panels[0].set_ylabel("mIoU, points", fontsize=8)
+    panels[-1].legend(fontsize=8, frameon=False)
+    _save(figure, path)
+
+
+def _draw_curve(
+    axis: Axes, curves: list[list[tuple[float, float]]], colour: str, marker: str, label: str
+) -> None:
+    if not curves:
+        return
+    rounds = min(len(curve) for curve in curves)
+    strokes = np.mean([[s for s, _ in curve[:rounds]] for curve in curves], 0)
+    estimates = [e for n in range(rounds) if (e := Estimate.of(curve[n][1] for curve in curves))]
+    axis.errorbar(
+        strokes,
+        [100 * e.mean for e in estimates],
+        yerr=[100 * (e.half_width or 0) for e in estimates],
+        color=colour,
+        marker=marker,
+        markersize=4,
+        linewidth=1,
+        capsize=2,
+        label=label,
+    )
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(figure: Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=80)

@@ -11,10 +11,12 @@ from estimates import Estimate, points, table
 from result_rows import Row
 from scoring import CONFIDENCE_EDGES
 
+Curve = Sequence[tuple[float, float]]
+"""Strokes and score, point by point."""
 _ROUNDS: Final = "Rounds of {budget}, after {prepare} of training on the source; {seeds}."
 
 
-def strokes_to_reach(curve: Sequence[tuple[float, float]], level: float) -> float | None:
+def strokes_to_reach(curve: Curve, level: float) -> float | None:
     """How many strokes a curve of (strokes, score) needs to reach `level`, between its points on a line; None if it never does."""
     for (few, low), (many, high) in pairwise(curve):
         if low >= level:
@@ -24,36 +26,63 @@ def strokes_to_reach(curve: Sequence[tuple[float, float]], level: float) -> floa
     return curve[-1][0] if curve and curve[-1][1] >= level else None
 
 
+def share_of_strokes(suggested: Curve, random: Curve) -> float | None:
+    """Strokes at suggestions over strokes at random places for the score that random ones end with; None if none were needed.
+
+    Both are counted to the first time that the score is reached. Where suggestions do not get there, all of theirs count.
+    """
+    level = random[-1][1]
+    theirs, needed = strokes_to_reach(random, level), strokes_to_reach(suggested, level)
+    return (suggested[-1][0] if needed is None else needed) / theirs if theirs else None
+
+
 def suggestion_section(rows: list[Row]) -> Iterator[str]:
     """Strokes at suggestions against strokes at random places."""
     yield "## Strokes where the tool suggests"
     yield (
         f"A simulated annotator paints at suggestions, or at random places (`benchmarks/suggestion.py`). {_setting(rows)} Every score is that of the "
-        "same source-trained start, adapted with the same budget on the strokes so far. *Share* is how many strokes at suggestions give the "
-        "mIoU that random ones end with, as a share of the random ones; above 100 % if they do not get there by then."
+        "same source-trained start, adapted with the same budget on the strokes so far. *Share*: how many strokes at suggestions it takes until "
+        "the mIoU is reached that random ones end with, over how many random ones it takes; of each seed, and of the curves averaged over the seeds. "
+        "A run of suggestions that does not get there counts with all its strokes, and is counted in the last column."
     )
     yield table(
-        ["data", "random strokes", "mIoU random", "mIoU suggested", "share of the strokes, %"],
+        ["data", "strokes", "mIoU random", "mIoU suggested", "share, %", "share of the mean curves, %", "did not get there"],
         [_suggestion_cells(data, _of(rows, data=data)) for data in _values(rows, "data")],
-    )
+    )  # fmt: skip
+
+
+def curves_of(rows: list[Row]) -> dict[str, list[list[tuple[float, float]]]]:
+    """Curves of (strokes, mIoU) by placement, of the seeds that have both, in the order of the seeds."""
+    by_seed = [{r["name"]: r["points"] for r in _of(rows, seed=s)} for s in sorted(_values(rows, "seed"))]
+    whole = [both for both in by_seed if len(both) == 2]
+    return {
+        name: [[(p["strokes"], p["miou"]) for p in both[name]] for both in whole]
+        for name in ("random", "suggested")
+    }
 
 
 def _suggestion_cells(data: str, rows: list[Row]) -> list[str]:
-    shares, ends = [], {"random": [], "suggested": []}  # type: ignore[var-annotated]
-    strokes = 0.0
-    for seed in _values(rows, "seed"):
-        curves = {
-            row["name"]: [(p["strokes"], p["miou"]) for p in row["points"]] for row in _of(rows, seed=seed)
-        }
-        for name, curve in curves.items():
-            ends[name].append(curve[-1][1])
-        if len(curves) == 2:
-            strokes, level = curves["random"][-1]
-            needed = strokes_to_reach(curves["suggested"], level)
-            # Not reached: at least all of them, and more than random placement took.
-            shares.append(1.01 if needed is None else needed / strokes)
-    cells = [points(Estimate.of(ends[name])) for name in ("random", "suggested")]
-    return [data, f"{strokes:g}", *cells, points(Estimate.of(shares))]
+    curves = curves_of(rows)
+    if not curves["random"]:
+        return [data, *"––––––"]
+    pairs = list(zip(curves["suggested"], curves["random"], strict=True))
+    short = sum(strokes_to_reach(suggested, random[-1][1]) is None for suggested, random in pairs)
+    means = {name: _mean_curve(found) for name, found in curves.items()}
+    of_means = share_of_strokes(means["suggested"], means["random"])
+    return [
+        data,
+        f"{means['random'][-1][0]:g}",
+        *(points(Estimate.of(c[-1][1] for c in curves[name])) for name in ("random", "suggested")),
+        points(Estimate.of(share_of_strokes(*pair) for pair in pairs)),
+        points(Estimate.of([of_means])),
+        f"{short} of {len(pairs)}",
+    ]
+
+
+def _mean_curve(curves: Sequence[Curve]) -> Curve:
+    rounds = min(len(curve) for curve in curves)
+    means = np.mean([curve[:rounds] for curve in curves], 0)
+    return [(float(strokes), float(score)) for strokes, score in means]
 
 
 def open_vocabulary_section(rows: list[Row]) -> Iterator[str]:

@@ -2,15 +2,22 @@ from __future__ import annotations
 
 from importlib import import_module
 
+import numpy as np
 import pytest
 import torch
 from ablation_rows import DEFAULT, ROWS, chosen_rows
-from substitutes import SUBSTITUTES, focal_loss, substituted, to_images_only, to_text_only
+from substitutes import SUBSTITUTES, JointHardStep, focal_loss, substituted, to_images_only, to_text_only
 from torch.nn import functional
 
 from semidavil_core.adaptation import step
+from semidavil_core.adaptation.step import Guides
+from semidavil_core.adaptation.step_batch import BatchMaker, StepBatch
 from semidavil_core.classes import IGNORE_INDEX
+from semidavil_core.data.batches import CropGeometry, CropStream
 from semidavil_core.losses.contrastive import prototype_info_nce
+from semidavil_core.losses.dynamic_cross_entropy import dynamic_cross_entropy
+from semidavil_core.settings import AdaptSettings
+from tests.core.tiny_tower import source_domain, target_domain, tiny_segmenter
 
 
 def test_every_row_has_valid_settings_and_a_name_of_its_own() -> None:
@@ -73,3 +80,34 @@ def test_one_half_of_the_contrast_weighs_as_much_as_both_did() -> None:
 
 def test_the_product_looks_its_losses_up_where_the_substitutes_go() -> None:
     assert step.prototype_info_nce is prototype_info_nce
+
+
+def test_joint_hard_pixels_are_those_of_both_domains_together() -> None:
+    torch.manual_seed(0)
+    student = tiny_segmenter(trained=True)
+    settings = AdaptSettings(crop=32, consistency=0.0, contrastive=0.0, dyce_hard=0.5, dyce_balance=0.5)
+    joint = JointHardStep(
+        student=student,
+        teacher=student,
+        guides=Guides(),
+        settings=settings,
+        cache=None,
+        rng=np.random.default_rng(0),
+    )
+    geometry = CropGeometry(32, 0.8, 1.2)
+    batch = BatchMaker(
+        source=CropStream(source_domain(), geometry, num_classes=3, seed=1),
+        target=CropStream(target_domain(), geometry, num_classes=3, seed=2),
+        settings=settings,
+        device=torch.device("cpu"),
+    ).draw()
+    with torch.no_grad():
+        parts = joint.losses(batch, fade=1.0).parts
+        assert batch.source is not None
+        images = torch.cat([batch.source.strong, batch.target.strong])
+        labels = torch.cat([batch.source.labels, batch.target.labels])
+        whole = dynamic_cross_entropy(student(images), labels, hard_fraction=0.5, balance=0.5)
+    assert parts["source"] == 0
+    assert torch.isclose(parts["strokes"], 2 * whole, rtol=1e-4)
+    with pytest.raises(SystemExit, match="source"):
+        joint.losses(StepBatch(None, batch.target), fade=1.0)

@@ -10,7 +10,8 @@ from bench_setup import BenchSetup
 from corruptions import CORRUPTIONS, corrupted
 from data_sets import DataSet, open_data_set
 from open_vocabulary import HeldOutClass
-from report_questions import SECTIONS, newest, strokes_to_reach
+from report_plots import draw_suggestion
+from report_questions import SECTIONS, newest, share_of_strokes, strokes_to_reach
 from robustness import HarmCheck, destroyed
 from scoring import CONFIDENCE_EDGES, ConfidenceBins
 from start_models import Start
@@ -133,13 +134,29 @@ def curve(*scores: float) -> list[dict[str, float]]:
     return [{"strokes": 8 * n, "miou": score} for n, score in enumerate(scores)]
 
 
-def test_the_report_says_how_many_strokes_suggestions_save() -> None:
+def test_both_placements_count_to_the_first_time_that_a_score_is_reached() -> None:
+    random = [(0.0, 0.2), (8.0, 0.41), (16.0, 0.40)]
+    assert share_of_strokes([(0.0, 0.2), (8.0, 0.6), (16.0, 0.6)], random) == pytest.approx(
+        4 / (8 * 0.2 / 0.21)
+    )
+    assert share_of_strokes([(0.0, 0.2), (8.0, 0.3), (24.0, 0.3)], random) == pytest.approx(
+        24 / (8 * 0.2 / 0.21)
+    )
+    assert share_of_strokes(random, [(0.0, 0.5), (8.0, 0.4)]) is None, "no stroke was needed"
+
+
+def test_the_report_says_how_many_strokes_suggestions_save(tmp_path: Path) -> None:
     rows = [
         row("suggestion", "suggested", points=curve(0.2, 0.4, 0.5)),
         row("suggestion", "random", points=curve(0.2, 0.3, 0.4)),
+        row("suggestion", "suggested", 1, points=curve(0.2, 0.2, 0.3)),
+        row("suggestion", "random", 1, points=curve(0.2, 0.3, 0.4)),
+        row("suggestion", "random", 2, points=curve(0.2, 0.9, 0.9)),
     ]
     text = "\n".join(SECTIONS["suggestion"](newest(rows)))
-    assert "| streets | 16 | 40.0 | 50.0 | 50.0 |" in text
+    assert "| streets | 16 | 40.0 ± 0.0 | 40.0 ± 127.1 | 75.0 ± 317.7 | 100.0 | 1 of 2 |" in text
+    draw_suggestion(newest(rows), tmp_path / "curves.png")
+    assert 0 < (tmp_path / "curves.png").stat().st_size < 50_000
 
 
 def test_the_report_counts_rounds_that_did_harm_in_silence() -> None:
