@@ -84,7 +84,9 @@ def labels_on_grid(
     if padded_size is not None:
         below, right = padded_size[0] - labels.shape[-2], padded_size[1] - labels.shape[-1]
         labels = functional.pad(labels, (0, right, 0, below), value=ignore_index)
-    one_hot = functional.one_hot(labels.long().clamp_max(num_classes), num_classes + 1)[..., :num_classes]
-    shares = functional.adaptive_avg_pool2d(one_hot.movedim(-1, 1).float(), size)
-    best, index = shares.max(1)
-    return index.masked_fill(best <= 0, ignore_index)
+    image, row, column = torch.nonzero(labels < num_classes, as_tuple=True)
+    cell = row * size[0] // labels.shape[-2] * size[1] + column * size[1] // labels.shape[-1]
+    votes = (image * size[0] * size[1] + cell) * num_classes + labels[image, row, column]
+    cells = len(labels) * size[0] * size[1]
+    best, index = torch.bincount(votes, minlength=cells * num_classes).view(len(labels), *size, -1).max(-1)
+    return index.masked_fill(best == 0, ignore_index)
