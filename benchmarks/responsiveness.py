@@ -250,11 +250,11 @@ class Bench:
         self._jobs._client, self._jobs._memory = self._engines[case]
         self._widget._adapt.setValue(Budget(seconds=round(seconds)))
         self._steps.clear()
-        self._widget._on_strokes()
+        self._widget._choices.on_strokes()
         self._widget._adapt.adapt.emit()
         wait_until(lambda: bool(self._steps) or self._idle())
         if not self._steps:
-            raise SystemExit(f"no round began: {self._widget._session.status.sentence}")
+            raise SystemExit(f"no round began: {self._widget._conductor.session.status.sentence}")
 
     def _end_round(self) -> None:
         self._widget._adapt.stop.emit()
@@ -263,7 +263,7 @@ class Bench:
         wait_until(lambda: self._idle() and not self._jobs.running)
 
     def _idle(self) -> bool:
-        return self._widget._session.status.state is State.IDLE
+        return self._widget._conductor.session.status.state is State.IDLE
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, StageStarted):

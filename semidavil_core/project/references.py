@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -197,7 +198,7 @@ def unique_stem(key: str, taken: Iterable[ImageEntry]) -> str:
     plain = safe_file_name(key)[:_LONGEST_STEM].rstrip(" .")
     plain = f"_{plain}" if _RESERVED.fullmatch(plain) else plain
     others = list(taken)
-    candidates = (plain, *(f"{plain} ({n})" for n in range(2, 10**6)))
+    candidates = chain([plain], (f"{plain} ({n})" for n in count(2)))
     return next(c for c in candidates if not any(_meet(c, other) for other in others))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,21 @@ from semidavil_napari._dock_widget import AdaptWidget
 
 MANIFEST = Path(semidavil_napari.__file__).parent / "napari.yaml"
 FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imported_objects_set_aside() -> Iterator[None]:
+    """napari's check for viewers left over looks through all objects; those of the imported libraries are none of them."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def held_stages(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ``driving.hold`` tells the fake engine at which stage to stay."""
+    monkeypatch.setenv("SEMIDAVIL_TEST_HELD", str(tmp_path_factory.mktemp("held")))
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,7 @@
-"""An engine without a model: answers at once; its behaviour is named on its command line."""
+"""An engine without a model: answers at once; its behaviour is named on its command line.
+
+While there is a file with the name of a stage in the folder ``SEMIDAVIL_TEST_HELD``, it stays at that stage.
+"""
 
 import os
 import signal
@@ -28,6 +31,8 @@ from semidavil_core.events import (
 )
 
 BEHAVIOUR = sys.argv[1]
+HELD = Path(os.environ.get("SEMIDAVIL_TEST_HELD", os.devnull))
+SHORT = 0.1  # seconds that a budget of a second, the least that the window offers, takes here
 ERRORS = {
     "memory": MemoryError(),
     "graphics memory": RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
@@ -50,13 +55,14 @@ class FakeWork(EngineHandler):
             case requests.SetScribbles():
                 self.scribbles[request.name] = request.labels
             case requests.PrepareFromSource():
-                yield from self.steps(request.budget.seconds, control)
+                yield from self.steps("preparing", request.budget.seconds, control)
                 self.rounds = self.current = 0
                 yield RoundFinished(0, "budget", 1, 1.0)
             case requests.Adapt():
                 yield from self.adapt(request, control)
             case requests.Predict():
-                time.sleep(0.5 if BEHAVIOUR == "slow" else 0)
+                while (HELD / "predicting").exists() and not control.stop_requested:
+                    time.sleep(0.01)
                 yield self.preview(request.name, pseudo=False)
             case requests.RestoreRound():
                 if request.round > self.rounds:
@@ -104,9 +110,9 @@ class FakeWork(EngineHandler):
         if request.hold_out:
             yield HeldOutMeasured(0, 0.0, 0.8)
         if self.rounds == 2 and (error := self.errors.pop(BEHAVIOUR, None)) is not None:
-            yield from self.steps(0.1, control)
+            yield from self.steps("adapting", SHORT, control)
             raise error
-        yield from self.steps(request.budget.seconds, control)
+        yield from self.steps("adapting", request.budget.seconds, control)
         self.rounds += 1
         self.current = self.rounds
         reason = "stopped" if control.stop_requested else "budget"
@@ -124,16 +130,17 @@ class FakeWork(EngineHandler):
             "class/road": 0.75,
         }
 
-    def steps(self, seconds, control):
-        began, step = time.monotonic(), 0
-        while time.monotonic() - began < seconds and not control.stop_requested:
+    def steps(self, stage, seconds, control):
+        seconds = SHORT if seconds <= 1 else seconds
+        began, step, sign = time.monotonic(), 0, HELD / stage
+        while (time.monotonic() - began < seconds or sign.exists()) and not control.stop_requested:
             if control.paused:
                 yield Paused()
                 control.wait_if_paused()
                 yield Resumed()
             step += 1
             yield StepFinished(
-                step, time.monotonic() - began, (time.monotonic() - began) / seconds, 1.0, {}, 0.83
+                step, time.monotonic() - began, min(1.0, (time.monotonic() - began) / seconds), 1.0, {}, 0.83
             )
             time.sleep(0.02)
             if BEHAVIOUR == "segfault" and step == 3:

@@ -13,8 +13,7 @@ import pytest
 
 from semidavil_napari._session import State
 from tests.napari.conftest import FAKE_ENGINE, child
-from tests.napari.test_dock_widget import click, wait_for
-from tests.napari.test_layers_hard import begin_round
+from tests.napari.driving import begin_round, click, finish_round, hold, let_go, wait_for
 from tests.napari.test_zero_shot_preview import add_class
 
 pytestmark = pytest.mark.gui
@@ -44,7 +43,7 @@ paused = False
 
 def look():
     global paused
-    state = widget._session.status.state
+    state = widget._conductor.session.status.state
     if moment == "paused" and state is State.ADAPTING and not paused:
         paused = True
         widget._adapt.pause.emit()
@@ -89,9 +88,12 @@ def test_napari_as_a_whole_ends_within_seconds_and_takes_the_engine_along(
 
 @pytest.mark.parametrize("moment", [State.ADAPTING, State.PAUSED, State.PREDICTING])
 def test_a_viewer_is_closed_mid_round(open_widget, qtbot, moment: State) -> None:
-    widget, viewer = open_widget("slow")
-    begin_round(qtbot, widget, 1 if moment is State.PREDICTING else 600)
-    if moment is State.PAUSED:
+    widget, viewer = open_widget()
+    begin_round(qtbot, widget)
+    if moment is State.PREDICTING:
+        hold(moment)
+        let_go(State.ADAPTING)
+    elif moment is State.PAUSED:
         click(qtbot, widget, "semidavil_pause")
     wait_for(qtbot, widget, moment)
     process, worker = widget._jobs._client._process, widget._jobs._worker
@@ -114,10 +116,10 @@ def test_a_viewer_is_closed_while_a_new_class_is_looked_for(open_widget, qtbot) 
 
 def test_the_dock_hidden_mid_round_lets_it_go_on_and_shown_again_tells_its_end(open_widget, qtbot) -> None:
     widget, _ = open_widget()
-    begin_round(qtbot, widget, 2)
+    begin_round(qtbot, widget)
     dock = widget.parent()
     dock.hide()
-    wait_for(qtbot, widget, State.IDLE)
+    finish_round(qtbot, widget)
     dock.show()
     assert "Round 1 finished" in child(widget, "semidavil_status").text()
     assert child(widget, "semidavil_adapt").isEnabled()

@@ -24,6 +24,7 @@ from semidavil_napari._layer_tags import Role, mark
 from semidavil_napari._session import State
 from semidavil_napari._settings import WindowSettings, read_settings
 from tests.napari.conftest import MANIFEST, child, press
+from tests.napari.driving import hold, wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,12 +79,12 @@ def test_the_commands_are_in_napari_s_palette_and_menus(plugin, make_napari_view
 def test_the_command_starts_and_stops_the_round_of_the_present_viewer(open_widget, qtbot) -> None:
     widget, viewer = open_widget()
     assert _commands.window_of(viewer) is widget
-    child(widget, "semidavil_budget").setValue(60)
+    hold(State.ADAPTING)
     _commands.start_round()
-    qtbot.waitUntil(lambda: widget._session.status.state is State.ADAPTING, timeout=30_000)
+    wait_for(qtbot, widget, State.ADAPTING)
     _commands.stop_round()
-    qtbot.waitUntil(lambda: widget._session.status.state is State.IDLE, timeout=30_000)
-    assert widget._session.status.rounds == 1
+    wait_for(qtbot, widget, State.IDLE)
+    assert widget._conductor.session.status.rounds == 1
 
 
 @pytest.mark.gui

@@ -4,39 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
 
 from semidavil_napari._session import State
 from tests.napari.conftest import child
+from tests.napari.driving import (
+    begin_round,
+    click,
+    finish_round,
+    hold,
+    layer,
+    let_go,
+    run_round,
+    state,
+    status,
+    steps_seen,
+    wait_for,
+)
 
 pytestmark = pytest.mark.gui
-LONGEST_MS = 90_000  # machines that test are often busy with something else
-
-
-def click(qtbot, widget, name: str) -> None:
-    qtbot.mouseClick(child(widget, name), Qt.MouseButton.LeftButton)
-
-
-def status(widget) -> str:
-    return child(widget, "semidavil_status").text()
-
-
-def state(widget) -> State:
-    return widget._session.status.state
-
-
-def layer(viewer, role: str):
-    return next((la for la in viewer.layers if la.metadata.get("semidavil", {}).get("role") == role), None)
-
-
-def run_round(qtbot, widget) -> None:
-    click(qtbot, widget, "semidavil_adapt")
-    qtbot.waitUntil(lambda: state(widget) is not State.IDLE)
-    qtbot.waitUntil(lambda: state(widget) is State.IDLE, timeout=LONGEST_MS)
-
-
-def wait_for(qtbot, widget, wanted: State) -> None:
-    qtbot.waitUntil(lambda: state(widget) is wanted, timeout=LONGEST_MS)
 
 
 def test_adapt_is_disabled_and_says_what_is_missing_step_by_step(open_widget, qtbot, source_folder) -> None:
@@ -91,10 +76,9 @@ def test_the_strokes_are_never_written_and_rounds_go_on_in_the_same_engine(open_
 
 def test_pause_resume_and_stop(open_widget, qtbot) -> None:
     widget, _ = open_widget()
-    child(widget, "semidavil_budget").setValue(60)
-    click(qtbot, widget, "semidavil_adapt")
-    wait_for(qtbot, widget, State.ADAPTING)
-    qtbot.waitUntil(lambda: "mean confidence 0.83" in status(widget), timeout=20_000)
+    begin_round(qtbot, widget)
+    steps_seen(qtbot, widget)
+    assert "mean confidence 0.83" in status(widget)
     assert child(widget, "semidavil_progress").maximum() > 0
     click(qtbot, widget, "semidavil_pause")
     wait_for(qtbot, widget, State.PAUSED)
@@ -109,15 +93,13 @@ def test_pause_resume_and_stop(open_widget, qtbot) -> None:
 
 def test_stop_during_preparation_ends_it_and_the_next_round_prepares_again(open_widget, qtbot) -> None:
     widget, _ = open_widget()
-    from semidavil_core.settings import Budget
-
-    widget.prepare_budget = Budget(seconds=60)
+    hold(State.PREPARING)
     click(qtbot, widget, "semidavil_adapt")
     wait_for(qtbot, widget, State.PREPARING)
     click(qtbot, widget, "semidavil_stop")
     wait_for(qtbot, widget, State.IDLE)
     assert status(widget) == "Stopped."
-    widget.prepare_budget = Budget(seconds=0.2)
+    let_go(State.PREPARING)
     run_round(qtbot, widget)
     assert "Round 1 finished" in status(widget)
 
@@ -134,8 +116,8 @@ def test_an_engine_that_dies_mid_round_gives_a_sentence_and_a_fresh_one_works(
     open_widget, qtbot, behaviour: str
 ) -> None:
     widget, viewer = open_widget(behaviour)
-    child(widget, "semidavil_budget").setValue(60)
     before = viewer.layers["my strokes"].data.copy()
+    hold(State.ADAPTING)
     click(qtbot, widget, "semidavil_adapt")
     if behaviour == "good":
         wait_for(qtbot, widget, State.ADAPTING)
@@ -144,23 +126,21 @@ def test_an_engine_that_dies_mid_round_gives_a_sentence_and_a_fresh_one_works(
     assert state(widget) is State.IDLE
     np.testing.assert_array_equal(viewer.layers["my strokes"].data, before)
     widget._jobs._command = [*widget._jobs._command[:-1], "good"]
-    child(widget, "semidavil_budget").setValue(1)
+    let_go(State.ADAPTING)
     run_round(qtbot, widget)
     assert "Round 1 finished" in status(widget)
 
 
 def test_painting_deleting_and_renaming_mid_round_do_no_harm(open_widget, qtbot) -> None:
     widget, viewer = open_widget()
-    child(widget, "semidavil_budget").setValue(2)
-    click(qtbot, widget, "semidavil_adapt")
-    wait_for(qtbot, widget, State.ADAPTING)
+    begin_round(qtbot, widget)
     viewer.layers["my strokes"].paint((1, 10, 10), 2)
     viewer.layers["night"].name = "renamed"
     child(widget, "semidavil_class_name").setText("puddle")
     click(qtbot, widget, "semidavil_add_class")
     if (shown := layer(viewer, "prediction")) is not None:
         viewer.layers.remove(shown)
-    wait_for(qtbot, widget, State.IDLE)
+    finish_round(qtbot, widget)
     assert "Round 1 finished" in status(widget)
     assert layer(viewer, "prediction") is not None
     assert widget._classes.value().names == ("road", "sky", "puddle")
@@ -170,17 +150,16 @@ def test_painting_deleting_and_renaming_mid_round_do_no_harm(open_widget, qtbot)
 
 def test_the_image_removed_mid_round_ends_in_words(open_widget, qtbot) -> None:
     widget, viewer = open_widget()
-    click(qtbot, widget, "semidavil_adapt")
-    wait_for(qtbot, widget, State.ADAPTING)
+    begin_round(qtbot, widget)
     viewer.layers.remove("night")
-    wait_for(qtbot, widget, State.IDLE)
+    finish_round(qtbot, widget)
     assert "Open images" in status(widget)
 
 
 @pytest.mark.parametrize("behaviour", ["good", "hang"])
 def test_closing_the_viewer_mid_round_ends_thread_and_engine(open_widget, qtbot, behaviour: str) -> None:
     widget, viewer = open_widget(behaviour)
-    child(widget, "semidavil_budget").setValue(600)
+    hold(State.PREPARING)
     click(qtbot, widget, "semidavil_adapt")
     wait_for(qtbot, widget, State.PREPARING)
     jobs, process = widget._jobs, widget._jobs._client._process
@@ -200,7 +179,7 @@ def test_two_widgets_have_two_engines(open_widget, qtbot) -> None:
 
 def test_closing_the_dock_widget_ends_its_engine_and_the_viewer_goes_on(open_widget, qtbot) -> None:
     widget, viewer = open_widget()
-    child(widget, "semidavil_budget").setValue(600)
+    hold(State.PREPARING)
     click(qtbot, widget, "semidavil_adapt")
     wait_for(qtbot, widget, State.PREPARING)
     process = widget._jobs._client._process

@@ -31,8 +31,8 @@ def click(qtbot, widget: QWidget, name: str) -> None:
 
 
 def finished(qtbot, widget) -> None:
-    qtbot.waitUntil(lambda: widget._session.status.state is not State.IDLE)
-    qtbot.waitUntil(lambda: widget._session.status.state is State.IDLE, timeout=20_000)
+    qtbot.waitUntil(lambda: widget._conductor.session.status.state is not State.IDLE)
+    qtbot.waitUntil(lambda: widget._conductor.session.status.state is State.IDLE, timeout=20_000)
 
 
 def dialog_after_a_round(qtbot, widget, folder: Path, *keys: str) -> QWidget:
@@ -65,7 +65,7 @@ def test_what_is_ticked_is_exported_and_replacing_asks(open_widget, qtbot, tmp_p
     assert set(np.unique(strokes)) == {0, 1, 255}
     click(qtbot, dialog, "semidavil_export_start")
     assert "already" in child(dialog, "semidavil_export_words").text()
-    assert widget._session.status.state is State.IDLE
+    assert widget._conductor.session.status.state is State.IDLE
     child(dialog, "semidavil_export_bundle_zip").setChecked(False)
     assert child(dialog, "semidavil_export_start").text() == "Export", "another choice asks again"
     click(qtbot, dialog, "semidavil_export_start")
@@ -92,7 +92,7 @@ def test_stop_ends_an_export_and_says_that_it_is_incomplete(open_widget, qtbot, 
     click(qtbot, dialog, "semidavil_export_start")
     qtbot.waitUntil(lambda: "1 of 2" in child(widget, "semidavil_status").text(), timeout=20_000)
     click(qtbot, widget, "semidavil_stop")
-    qtbot.waitUntil(lambda: widget._session.status.state is State.IDLE, timeout=20_000)
+    qtbot.waitUntil(lambda: widget._conductor.session.status.state is State.IDLE, timeout=20_000)
     assert "incomplete" in child(widget, "semidavil_status").text()
 
 

@@ -109,9 +109,9 @@ def test_the_window_looks_downloads_and_cancels(open_widget, qtbot) -> None:
     assert not child(widget, "semidavil_adapt").isEnabled()
     panel.download_wanted.emit("natural")
     qtbot.waitUntil(lambda: "of 50 MB" in panel._progress.format(), timeout=20_000)
-    assert widget._session.status.state is State.DOWNLOADING
+    assert widget._conductor.session.status.state is State.DOWNLOADING
     panel.cancel_wanted.emit()
-    qtbot.waitUntil(lambda: widget._session.status.state is State.IDLE, timeout=20_000)
+    qtbot.waitUntil(lambda: widget._conductor.session.status.state is State.IDLE, timeout=20_000)
     assert panel.found("natural") is False
     assert not panel._downloading
 
@@ -123,6 +123,6 @@ def test_after_a_download_adapt_works(open_widget, qtbot) -> None:
     qtbot.waitUntil(lambda: panel.found("natural") is False, timeout=20_000)
     panel.download_wanted.emit("natural")
     qtbot.waitUntil(lambda: panel.found("natural") is True, timeout=20_000)
-    qtbot.waitUntil(lambda: widget._session.status.state is State.IDLE, timeout=20_000)
+    qtbot.waitUntil(lambda: widget._conductor.session.status.state is State.IDLE, timeout=20_000)
     assert "on this machine now" in child(widget, "semidavil_status").text()
     assert child(widget, "semidavil_adapt").isEnabled()

@@ -14,8 +14,19 @@ import pytest
 
 from semidavil_napari._session import State
 from tests.napari.conftest import child
-from tests.napari.test_dock_widget import LONGEST_MS, click, layer, run_round, status, wait_for
-from tests.napari.test_layers_hard import begin_round
+from tests.napari.driving import (
+    LONGEST_MS,
+    begin_round,
+    click,
+    finish_round,
+    hold,
+    layer,
+    let_go,
+    run_round,
+    status,
+    steps_seen,
+    wait_for,
+)
 from tests.napari.test_rounds_panel import names
 
 pytestmark = pytest.mark.gui
@@ -23,11 +34,6 @@ pytestmark = pytest.mark.gui
 
 def shown(viewer) -> np.ndarray:
     return layer(viewer, "prediction").data.copy()
-
-
-def steps_seen(qtbot, widget) -> None:
-    """Wait until the round trains and its first picture is drawn."""
-    qtbot.waitUntil(lambda: "mean confidence" in status(widget), timeout=LONGEST_MS)
 
 
 # errors of the engine
@@ -66,8 +72,7 @@ def test_strokes_painted_in_a_round_whose_engine_dies_count_in_the_next(open_wid
     widget, viewer = open_widget()
     run_round(qtbot, widget)
     good, dead = shown(viewer), widget._jobs.engine_pid
-    child(widget, "semidavil_budget").setValue(60)
-    click(qtbot, widget, "semidavil_adapt")
+    begin_round(qtbot, widget)
     steps_seen(qtbot, widget)
     strokes = viewer.layers["my strokes"]
     strokes.paint((1, 10, 10), 2)
@@ -80,9 +85,9 @@ def test_strokes_painted_in_a_round_whose_engine_dies_count_in_the_next(open_wid
     np.testing.assert_array_equal(strokes.data, painted)
     np.testing.assert_array_equal(shown(viewer), good)
     assert not child(widget, "semidavil_export").isEnabled()
-    second = next(image for image in widget._plan().images if image.name.endswith("0001"))
+    second = next(image for image in widget._plans.plan().images if image.name.endswith("0001"))
     assert (second.scribbles == 1).any()
-    child(widget, "semidavil_budget").setValue(1)
+    let_go(State.ADAPTING)
     run_round(qtbot, widget)
     assert "Round 1 finished" in status(widget)
     assert widget._jobs.engine_pid not in (None, dead)
@@ -131,7 +136,7 @@ def test_a_command_that_starts_no_engine_is_told(open_widget, qtbot) -> None:
 
 def test_a_paused_round_lets_a_person_paint_and_stop(open_widget, qtbot) -> None:
     widget, viewer = open_widget()
-    begin_round(qtbot, widget, 60)
+    begin_round(qtbot, widget)
     click(qtbot, widget, "semidavil_pause")
     wait_for(qtbot, widget, State.PAUSED)
     strokes = viewer.layers["my strokes"]
@@ -146,15 +151,15 @@ def test_a_paused_round_lets_a_person_paint_and_stop(open_widget, qtbot) -> None
 
 def test_impatient_clicks_do_nothing_wrong(open_widget, qtbot) -> None:
     widget, _ = open_widget()
-    child(widget, "semidavil_budget").setValue(60)
+    hold(State.ADAPTING)
     for _ in range(3):
         click(qtbot, widget, "semidavil_adapt")
     wait_for(qtbot, widget, State.ADAPTING)
     for name in ("pause", "pause", "stop", "stop", "pause", "adapt", "stop"):
         click(qtbot, widget, f"semidavil_{name}")
     wait_for(qtbot, widget, State.IDLE)
-    assert widget._session.status.rounds == 1
-    child(widget, "semidavil_budget").setValue(1)
+    assert widget._conductor.session.status.rounds == 1
+    let_go(State.ADAPTING)
     run_round(qtbot, widget)
     assert "Round 2 finished" in status(widget)
 
@@ -163,7 +168,7 @@ def test_classes_renamed_moved_removed_and_brought_back_mid_round(open_widget, q
     widget, viewer = open_widget()
     strokes, table = viewer.layers["my strokes"], child(widget, "semidavil_classes")
     before = strokes.data.copy()
-    begin_round(qtbot, widget, 4)
+    begin_round(qtbot, widget)
     table.item(0, 0).setText("wet road")
     table.selectRow(1)
     click(qtbot, widget, "semidavil_class_up")
@@ -171,7 +176,7 @@ def test_classes_renamed_moved_removed_and_brought_back_mid_round(open_widget, q
     table.selectRow(0)
     click(qtbot, widget, "semidavil_class_remove")
     assert widget._classes.value().names == ("wet road",)
-    wait_for(qtbot, widget, State.IDLE)
+    finish_round(qtbot, widget)
     assert "Round 1 finished" in status(widget)
     assert not child(widget, "semidavil_adapt").isEnabled()
     # The round was of the classes that stood when it began: all is the second class, "sky", in its colour.

@@ -14,8 +14,19 @@ from semidavil_core.settings import Budget
 from semidavil_napari._dock_widget import AdaptWidget
 from semidavil_napari._session import State
 from tests.napari.conftest import child
-from tests.napari.test_dock_widget import LONGEST_MS, click, layer, run_round, state, status, wait_for
-from tests.napari.test_layers_hard import begin_round
+from tests.napari.driving import (
+    LONGEST_MS,
+    begin_round,
+    click,
+    finish_round,
+    hold,
+    layer,
+    let_go,
+    run_round,
+    state,
+    status,
+    wait_for,
+)
 
 pytestmark = pytest.mark.gui
 
@@ -34,7 +45,9 @@ def test_a_round_over_two_hundred_images_and_a_stop_among_them(open_widget, qtbo
     assert "Round 1 finished" in status(widget)
     assert layer(viewer, "prediction").data.any(axis=(1, 2)).all()
     viewer.dims.set_current_step(0, 150)
-    click(qtbot, widget, "semidavil_adapt")
+    begin_round(qtbot, widget)
+    hold(State.PREDICTING)
+    let_go(State.ADAPTING)
     wait_for(qtbot, widget, State.PREDICTING)
     click(qtbot, widget, "semidavil_stop")
     wait_for(qtbot, widget, State.IDLE)
@@ -45,7 +58,7 @@ def test_a_round_over_two_hundred_images_and_a_stop_among_them(open_widget, qtbo
 def test_two_viewers_adapt_at_once_and_what_happens_to_one_is_not_the_others(open_widget, qtbot) -> None:
     (first, one), (second, two), (third, _) = open_widget(), open_widget(), open_widget()
     for widget in (first, second, third):
-        begin_round(qtbot, widget, 900)
+        begin_round(qtbot, widget)
     assert len({w._jobs.engine_pid for w in (first, second, third)}) == 3
     os.kill(first._jobs.engine_pid, signal.SIGKILL)
     wait_for(qtbot, first, State.IDLE)
@@ -69,10 +82,10 @@ def test_two_windows_of_one_viewer_adapt_at_once(open_widget, qtbot) -> None:
     second.prepare_budget = Budget(seconds=0.2)
     try:
         for window in (widget, second):
-            begin_round(qtbot, window, 2)
+            begin_round(qtbot, window)
         viewer.layers["my strokes"].paint((1, 15, 15), 2)
+        finish_round(qtbot, widget, second)
         for window in (widget, second):
-            wait_for(qtbot, window, State.IDLE)
             assert "Round 1 finished" in status(window)
         roles = [la.metadata["semidavil"]["role"] for la in viewer.layers]
         assert sorted(roles) == sorted(set(roles))

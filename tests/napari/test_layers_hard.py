@@ -10,21 +10,15 @@ import pytest
 from semidavil_napari import _strokes
 from semidavil_napari._session import State
 from tests.napari.conftest import child
-from tests.napari.test_dock_widget import click, layer, run_round, state, status, wait_for
+from tests.napari.driving import begin_round, click, finish_round, layer, run_round, state, status
 from tests.napari.test_images_panel import choose, words
 
 pytestmark = pytest.mark.gui
 
 
-def begin_round(qtbot, widget, seconds: int = 2) -> None:
-    child(widget, "semidavil_budget").setValue(seconds)
-    click(qtbot, widget, "semidavil_adapt")
-    wait_for(qtbot, widget, State.ADAPTING)
-
-
 def painted(widget) -> list[int]:
-    widget._on_strokes()
-    return widget._painted
+    widget._choices.on_strokes()
+    return widget._choices.painted
 
 
 @pytest.mark.parametrize("roles", [("scribbles",), ("target",), ("prediction", "confidence", "pseudo_labels"), ("target", "scribbles")])  # fmt: skip
@@ -35,7 +29,7 @@ def test_layers_deleted_mid_round_do_no_harm(open_widget, qtbot, roles) -> None:
     for role in roles:
         if (found := layer(viewer, role)) is not None:
             viewer.layers.remove(found)
-    wait_for(qtbot, widget, State.IDLE)
+    finish_round(qtbot, widget)
     ready = "target" not in roles and "scribbles" not in roles
     assert child(widget, "semidavil_adapt").isEnabled() is ready
     assert layer(viewer, "prediction") is not None  # came back, or is kept as it was
@@ -45,7 +39,7 @@ def test_all_layers_cleared_mid_round(open_widget, qtbot) -> None:
     widget, viewer = open_widget()
     begin_round(qtbot, widget)
     viewer.layers.clear()
-    wait_for(qtbot, widget, State.IDLE)
+    finish_round(qtbot, widget)
     assert not viewer.layers
     assert "Open images" in status(widget)
 
@@ -57,7 +51,7 @@ def test_every_layer_renamed_mid_round_is_still_known(open_widget, qtbot) -> Non
     for number, found in enumerate(list(viewer.layers)):
         found.name = f"layer {number}"
     count = len(viewer.layers)
-    wait_for(qtbot, widget, State.IDLE)
+    finish_round(qtbot, widget)
     run_round(qtbot, widget)
     assert len(viewer.layers) == count
     assert layer(viewer, "prediction").data.all()
@@ -77,15 +71,15 @@ def test_painting_and_undo_mid_round_count_for_the_next(open_widget, qtbot) -> N
     assert painted(widget) == before
     strokes.redo()
     assert painted(widget) == more
-    wait_for(qtbot, widget, State.IDLE)
-    plan = widget._plan()
+    finish_round(qtbot, widget)
+    plan = widget._plans.plan()
     second = next(image for image in plan.images if image.name.endswith("0001"))
     assert (second.scribbles == 1).sum() == (strokes.data[1] == 2).sum() > 0
 
 
 def test_the_plan_of_a_running_round_does_not_see_later_strokes(open_widget, qtbot) -> None:
     widget, viewer = open_widget()
-    plan = widget._plan()
+    plan = widget._plans.plan()
     kept = [None if image.scribbles is None else image.scribbles.copy() for image in plan.images]
     strokes = viewer.layers["my strokes"]
     for plane in (0, 1):
@@ -96,7 +90,7 @@ def test_the_plan_of_a_running_round_does_not_see_later_strokes(open_widget, qtb
 
 def test_images_switched_mid_round(open_widget, qtbot) -> None:
     widget, viewer = open_widget()
-    begin_round(qtbot, widget, 3)
+    begin_round(qtbot, widget)
     viewer.dims.set_current_step(0, 1)
     viewer.add_image(np.zeros((20, 24, 3), np.uint8), name="another", rgb=True)
     assert widget._images.value() == ("night", "another")
@@ -104,7 +98,7 @@ def test_images_switched_mid_round(open_widget, qtbot) -> None:
     child(widget, "semidavil_target").setCurrentRow(1)
     click(qtbot, widget, "semidavil_add_scribbles")
     viewer.layers["night"].visible = False
-    wait_for(qtbot, widget, State.IDLE)
+    finish_round(qtbot, widget)
     assert "Round 1 finished" in status(widget)
     assert layer(viewer, "prediction").metadata["semidavil"]["image"] == "night"
     names = {la.name for la in viewer.layers if la.metadata["semidavil"]["image"] == "another"}

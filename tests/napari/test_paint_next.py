@@ -23,8 +23,8 @@ def ring_layers(viewer) -> list[Points]:
 
 def after_a_round(widget, qtbot) -> None:
     child(widget, "semidavil_adapt").click()
-    qtbot.waitUntil(lambda: widget._session.status.rounds == 1, timeout=30_000)
-    qtbot.waitUntil(lambda: widget._session.status.state is State.IDLE, timeout=30_000)
+    qtbot.waitUntil(lambda: widget._conductor.session.status.rounds == 1, timeout=30_000)
+    qtbot.waitUntil(lambda: widget._conductor.session.status.state is State.IDLE, timeout=30_000)
     qtbot.waitUntil(lambda: widget._next_panel.value().total > 0, timeout=30_000)
 
 

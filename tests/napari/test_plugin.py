@@ -21,6 +21,7 @@ from semidavil_core.settings import Budget
 from semidavil_napari._dock_widget import AdaptWidget
 from semidavil_napari._session import State
 from tests.napari.conftest import MANIFEST, child
+from tests.napari.driving import hold, wait_for
 
 
 def has_sample(name: str) -> bool:
@@ -95,8 +96,9 @@ def test_napari_waits_for_its_workers_on_exit_and_is_not_kept_waiting_by_a_hangi
     open_widget, qtbot
 ) -> None:
     widget, _ = open_widget("hang")
+    hold(State.PREPARING)
     child(widget, "semidavil_adapt").click()
-    qtbot.waitUntil(lambda: widget._session.status.state is State.PREPARING, timeout=20_000)
+    wait_for(qtbot, widget, State.PREPARING)
     WorkerBase.await_workers(10_000)
 
 
@@ -123,7 +125,7 @@ def test_a_round_in_the_real_engine_shows_a_prediction(
     child(widget, "semidavil_source").setText(str(tmp_path))
     child(widget, "semidavil_budget").setValue(1)
     child(widget, "semidavil_adapt").click()
-    qtbot.waitUntil(lambda: widget._session.status.state is State.IDLE, timeout=120_000)
+    qtbot.waitUntil(lambda: widget._conductor.session.status.state is State.IDLE, timeout=120_000)
     assert "Round 1 finished" in child(widget, "semidavil_status").text()
     assert set(np.unique(viewer.layers["prediction"].data)) <= {1, 2}
     assert 0 < viewer.layers["confidence"].data.max() <= 1

@@ -141,8 +141,8 @@ def test_rounds_are_kept_and_adapting_goes_on_from_the_last(
 
 def adapt(qtbot, widget) -> None:
     click(qtbot, widget, "semidavil_adapt")
-    qtbot.waitUntil(lambda: widget._session.status.state is not State.IDLE)
-    qtbot.waitUntil(lambda: widget._session.status.state is State.IDLE, timeout=20_000)
+    qtbot.waitUntil(lambda: widget._conductor.session.status.state is not State.IDLE)
+    qtbot.waitUntil(lambda: widget._conductor.session.status.state is State.IDLE, timeout=20_000)
 
 
 def test_moved_images_are_asked_for_found_again_or_left_out(open_widget, qtbot, tmp_path) -> None:

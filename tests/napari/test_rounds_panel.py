@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QTreeWidget
 
 from semidavil_napari._session import State
 from tests.napari.conftest import child
-from tests.napari.test_dock_widget import click, layer, run_round, state, status, wait_for
+from tests.napari.driving import begin_round, click, layer, let_go, run_round, state, status, wait_for
 
 pytestmark = pytest.mark.gui
 
@@ -137,9 +137,7 @@ def test_a_round_can_be_renamed_and_keeps_its_name(open_widget, qtbot) -> None:
 def test_a_round_that_fails_is_no_row_and_leaves_nothing_stale(open_widget, qtbot, how: str) -> None:
     widget, _ = open_widget()
     run_round(qtbot, widget)
-    child(widget, "semidavil_budget").setValue(60)
-    click(qtbot, widget, "semidavil_adapt")
-    wait_for(qtbot, widget, State.ADAPTING)
+    begin_round(qtbot, widget)
     qtbot.waitUntil(lambda: len(widget._adapt.plot.curves) == 2 and bool(widget._adapt.plot.curves[-1].loss))
     if how == "killed":
         widget._jobs._client._process.kill()
@@ -154,7 +152,7 @@ def test_a_round_that_fails_is_no_row_and_leaves_nothing_stale(open_widget, qtbo
     assert not child(widget, "semidavil_go_to_round").isEnabled()
     qtbot.waitUntil(lambda: not widget._activity.running)
     if how == "killed":
-        child(widget, "semidavil_budget").setValue(1)
+        let_go(State.ADAPTING)
         run_round(qtbot, widget)
         assert names(widget) == ["● Round 1", "Start", "Round 1"]
 
@@ -163,9 +161,7 @@ def test_while_a_job_runs_there_is_no_going_back(open_widget, qtbot) -> None:
     widget, _ = open_widget("worse")
     run_round(qtbot, widget)
     run_round(qtbot, widget)
-    child(widget, "semidavil_budget").setValue(60)
-    click(qtbot, widget, "semidavil_adapt")
-    wait_for(qtbot, widget, State.ADAPTING)
+    begin_round(qtbot, widget)
     select(widget, "Start")
     for name in ("semidavil_round_back", "semidavil_go_to_round", "semidavil_compare"):
         assert not child(widget, name).isEnabled()

@@ -283,7 +283,7 @@ def test_a_round_of_the_real_engine_learns_from_layers_and_sees_separate_channel
     child(widget, "semidavil_budget").setValue(1)
     qtbot.waitUntil(lambda: child(widget, "semidavil_adapt").isEnabled(), timeout=10_000)
     child(widget, "semidavil_adapt").click()
-    qtbot.waitUntil(lambda: widget._session.status.state is State.IDLE, timeout=180_000)
+    qtbot.waitUntil(lambda: widget._conductor.session.status.state is State.IDLE, timeout=180_000)
     assert "Round 1" in child(widget, "semidavil_status").text()
     assert set(np.unique(viewer.layers["prediction"].data)) <= {1, 2}
     widget._jobs.close()

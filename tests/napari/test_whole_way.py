@@ -17,7 +17,7 @@ from semidavil_core.samples import sample_folder
 from semidavil_core.settings import Budget
 from semidavil_napari._session import State
 from tests.napari.conftest import child
-from tests.napari.test_dock_widget import click, layer, state, status
+from tests.napari.driving import click, layer, state, status
 from tests.napari.test_plugin import has_sample
 
 pytestmark = [pytest.mark.gui, pytest.mark.slow]
@@ -52,7 +52,7 @@ def few_streets(tmp_path: Path, monkeypatch) -> Path:
         for path in (whole / part).rglob("*"):
             if path.stem in chosen:
                 shutil.copy(path, few / path.relative_to(whole))
-    for module in ("_sample_data", "_dock_widget"):
+    for module in ("_sample_data", "_choices"):
         monkeypatch.setattr(f"semidavil_napari.{module}.sample_folder", lambda _: few)
     return few
 
@@ -102,7 +102,7 @@ def test_open_sample_adapt_paint_meanwhile_stop_export_and_measure(
 
 
 def failed(widget) -> bool:
-    return widget._session.status.failed
+    return widget._conductor.session.status.failed
 
 
 def export_model(qtbot, widget, folder: Path) -> Path:

@@ -15,6 +15,7 @@ from semidavil_napari._rounds import EngineMemory, PlanImage
 from semidavil_napari._session import State
 from semidavil_napari._zero_shot import Look, iter_look, newly_named
 from tests.napari.conftest import child
+from tests.napari.driving import begin_round, finish_round
 from tests.napari.recorder import Recorder
 
 CITY = ClassSet.from_names(["road", "sky"])
@@ -83,8 +84,8 @@ def test_a_typed_class_is_shown_before_any_stroke_and_without_a_source(open_widg
     np.testing.assert_array_equal(np.unique(prediction(viewer).data[:, :40]), [2])
     np.testing.assert_array_equal(np.unique(prediction(viewer).data[:, 40:]), [1])
     assert widget._classes.words().startswith("puddle: 50% of the shown image")
-    assert widget._session.status.state is State.IDLE
-    assert not widget._session.status.failed
+    assert widget._conductor.session.status.state is State.IDLE
+    assert not widget._conductor.session.status.failed
 
 
 @gui
@@ -93,7 +94,7 @@ def test_a_look_that_fails_says_so_in_the_panel_and_nowhere_else(open_widget, qt
     add_class(qtbot, widget, "puddle")
     qtbot.waitUntil(lambda: "not on this machine" in widget._classes.words(), timeout=20_000)
     assert child(widget, "semidavil_adapt").isEnabled()
-    assert not widget._session.status.failed
+    assert not widget._conductor.session.status.failed
 
 
 @gui
@@ -102,7 +103,7 @@ def test_adapt_ends_a_look_and_begins(open_widget, qtbot) -> None:
     add_class(qtbot, widget, "puddle")
     qtbot.waitUntil(lambda: widget._jobs.engine_pid is not None, timeout=20_000)
     qtbot.mouseClick(child(widget, "semidavil_adapt"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: widget._session.status.rounds == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: widget._conductor.session.status.rounds == 1, timeout=20_000)
 
 
 @gui
@@ -160,7 +161,7 @@ def test_the_table_shows_the_scores_of_the_round_that_stands(open_widget, qtbot)
     qtbot.mouseClick(child(widget, "semidavil_adapt"), Qt.MouseButton.LeftButton)
     table = child(widget, "semidavil_classes")
     qtbot.waitUntil(lambda: table.item(0, 3).text() == "75%", timeout=20_000)
-    qtbot.waitUntil(lambda: widget._session.status.state is State.IDLE, timeout=20_000)
+    qtbot.waitUntil(lambda: widget._conductor.session.status.state is State.IDLE, timeout=20_000)
     widget._history.go_to(widget._history.rounds.entries[0].key)
     qtbot.waitUntil(lambda: table.item(0, 3).text() == "–", timeout=20_000)
 
@@ -170,12 +171,10 @@ def test_classes_moved_and_removed_while_a_round_runs_leave_its_pictures_right(
     open_widget, qtbot, monkeypatch
 ) -> None:
     widget, viewer = open_widget()
-    child(widget, "semidavil_budget").setValue(2)
-    qtbot.mouseClick(child(widget, "semidavil_adapt"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: widget._session.status.state is State.ADAPTING, timeout=20_000)
+    begin_round(qtbot, widget)
     child(widget, "semidavil_classes").selectRow(1)
     qtbot.mouseClick(child(widget, "semidavil_class_up"), Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: widget._session.status.state is State.IDLE, timeout=20_000)
+    finish_round(qtbot, widget)
     np.testing.assert_array_equal(
         np.unique(prediction(viewer).data), [2]
     )  # sky, whose place was 1 when the round began
