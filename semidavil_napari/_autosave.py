@@ -13,31 +13,24 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from semidavil_core.errors import SemiDavilError
 from semidavil_core.project import recovery
 from semidavil_core.project.folder import Project, ProjectState
-from semidavil_core.project.references import ImageEntry, unique_stem
-from semidavil_napari import _image_planes as planes
+from semidavil_core.project.references import ImageEntry
 from semidavil_napari._aside import Aside
 from semidavil_napari._desk import Desk
-from semidavil_napari._image_axes import axes_of
+from semidavil_napari._image_notes import ImageNotes
 from semidavil_napari._layers import LayerBook
 from semidavil_napari._project_files import Writer, copy_of
 from semidavil_napari._project_layers import ProjectLayers
-from semidavil_napari._strokes import Strokes
-
-Plane = tuple[str, tuple[int, ...]]
-"""Key of an image, and the place in its stack."""
+from semidavil_napari._unsaved import Plane, UnsavedStrokes
 
 _COPIED_AT_ONCE: Final = 32 * 2**20  # pixels of strokes per turn of the event loop: some 10 ms
 _NOTED_AT_ONCE: Final = 20
-_NOTHING: Final = bytes(256 * 8)  # the count of a plane without strokes
 _CLOSING_SECONDS: Final = 2.0
 _TRY_AGAIN_MS: Final = 10_000
-_NEVER: Final = -1  # no version that strokes ever have
 _log = logging.getLogger(__name__)
 
 
@@ -76,17 +69,13 @@ class Autosave(QObject):
         """Reads and writes in the background, in the order it is asked."""
         self.held = False
         """Whether layers are just being replaced, so that nothing may be saved."""
-        self.absent: frozenset[str] = frozenset()
-        """Images that the project was opened without: their files may come back."""
+        self.notes = ImageNotes(layers, book, self.files, self.on_changed, self._on_failed)
+        """What is noted of the images."""
         self.extra = ProjectState()
         """What else the open project held."""
         self._writer: Writer | None = None
         self._journal = False
-        self._entries: dict[str, ImageEntry] = {}
-        self._known: dict[str, tuple[Strokes, Any]] = {}
-        self._seen: dict[str, dict[tuple[int, ...], bytes]] = {}
-        self._saved: dict[str, dict[tuple[int, ...], int]] = {}
-        self._copied: dict[str, int] = {}
+        self._unsaved = UnsavedStrokes(book, self.notes.note)
         self._chosen = ProjectState()
         self._to_note: list[str] = []
         self._closed = self._began = self._state_waits = False
@@ -107,25 +96,21 @@ class Autosave(QObject):
 
     def entries_of(self, keys: Sequence[str]) -> tuple[ImageEntry, ...]:
         """What the project notes of these images; empty without a project, or if one of them is not noted yet."""
-        known = self._entries if self.project is not None else {}
-        return tuple(known[key] for key in keys) if all(key in known for key in keys) else ()
+        return () if self.project is None else self.notes.of(keys)
 
     # what changes where things are written
 
     def take(self, project: Project, *, journal: bool) -> None:
         """Write to `project` from now on, and everything, since nothing is in it yet."""
-        self._writer, self._journal = Writer(project), journal
-        self._saved.clear()
-        self._copied.clear()
-        self._entries = {key: replace(entry, embedded=False) for key, entry in self._entries.items()}
-        self._state_waits = True
+        self._writer, self._journal, self._state_waits = Writer(project), journal, True
+        self._unsaved.nothing_is_saved()
+        self.notes.begin_anew()
 
     def go_on_in(self, project: Project, state: ProjectState) -> None:
         """Write to `project` from now on; what is shown has just been read from it."""
         self.dirty()  # while there is no writer, what is there counts as saved
-        saved = {key: dict(places) for key, places in self._saved.items()}
-        self.take(project, journal=False)
-        self._saved, self._entries = saved, {entry.key: entry for entry in state.images}
+        self._writer, self._journal, self._state_waits = Writer(project), False, True
+        self.notes.replace(state.images)
 
     def leave(self) -> tuple[Project, bool] | None:
         """Write nowhere for now. Gives what was written to, and whether it is a recovery folder; see :meth:`let_go`."""
@@ -136,9 +121,8 @@ class Autosave(QObject):
         """Forget the present layers: those of a project that holds `state` take their place."""
         if (former := self.leave()) is not None:
             self.let_go(former[0])
-        self._known.clear()
-        self._saved.clear()
-        self._entries.clear()
+        self._unsaved.forget()
+        self.notes.replace(())
         self.extra = self._chosen = state
 
     def let_go(self, project: Project, *, discard: bool = False) -> None:
@@ -147,9 +131,7 @@ class Autosave(QObject):
 
     def count_as_painted(self) -> None:
         """What is shown now stands nowhere on the disk, also if nobody painted it here."""
-        self.dirty()
-        self._saved.clear()
-        self._seen.clear()
+        self._unsaved.count_as_painted()
 
     # what tells of changes
 
@@ -184,65 +166,32 @@ class Autosave(QObject):
             self._state_waits, self._to_note = False, list(self._book.targets())
             self._note_some()
 
-    def _hand_over(self, dirty: list[tuple[str, tuple[int, ...]]], pixels: float) -> bool:
+    def dirty(self) -> list[Plane]:
+        """Planes whose strokes are not on the disk as they are now; those of layers that are gone too."""
+        return self._unsaved.planes(kept=self._writer is not None)
+
+    def _hand_over(self, dirty: list[Plane], pixels: float) -> bool:
         """Let copies of these planes be written, up to so many pixels; whether some are left."""
         self._remember()
         writer, classes = self._writer, self._chosen.classes or self._book.classes
         if writer is None:
             return False
         labels = self._book.paint.of(classes).tolist()
-        for number, (key, place) in enumerate(dirty, 1):
-            strokes, layer = self._known[key]
-            if (entry := self._note(key) or self._entries.get(key)) is None:
+        for number, plane in enumerate(dirty, 1):
+            key, place = plane
+            layer, entry = self._unsaved.layer(key), self.notes.get(key)
+            if entry is None:
                 continue
-            work = partial(
-                writer.project.write_strokes, entry, place, copy_of(layer.data, place), classes, labels
-            )
-            self._saved.setdefault(key, {})[place] = strokes.version(place)
-            self.files(
-                f"strokes/{entry.plane(place)}", work, _ignore, partial(self._on_unwritten, key, place)
-            )
-            pixels -= layer.data[place].size
+            strokes = copy_of(layer.data, place)
+            self._unsaved.saved(plane)
+            work = partial(writer.project.write_strokes, entry, place, strokes, classes, labels)
+            self.files(f"strokes/{entry.plane(place)}", work, _ignore, partial(self._on_unwritten, plane))
+            pixels -= strokes.size
             if pixels <= 0 and number < len(dirty):
                 return True
         if dirty:
             self._write_state()
         return False
-
-    def dirty(self) -> list[tuple[str, tuple[int, ...]]]:
-        """Planes whose strokes are not on the disk as they are now; those of layers that are gone too."""
-        for key in self._book.targets():
-            strokes, layer = self._book.strokes(key), self._book.scribbles(key)
-            if strokes is not None and strokes.ready and self._known.get(key, (None,))[0] is not strokes:
-                self._meet(key, strokes, layer)
-        found = []
-        for key, (strokes, _) in self._known.items():
-            saved = self._saved.setdefault(key, {})
-            places = {*strokes.places, *saved} if strokes.ready else ()
-            found += [(key, p) for p in places if saved.get(p) != strokes.version(p)]
-        return found if self._writer is not None else [at for at in found if self._painted_since(*at)]
-
-    def _painted_since(self, key: str, place: tuple[int, ...]) -> bool:
-        """Whether there are other strokes than when they were first seen: napari may draw a layer anew that nobody painted in."""
-        return self._known[key][0].count(place).tobytes() != self._seen.get(key, {}).get(place, _NOTHING)
-
-    def _meet(self, key: str, strokes: Strokes, layer: Any) -> None:
-        """Strokes that were not known before: with a project they belong into it; without one they are only kept once they change."""
-        self._known[key] = strokes, layer
-        self._saved[key] = {} if self._writer is not None else {p: strokes.version(p) for p in strokes.places}
-        self._seen[key] = {p: strokes.count(p).tobytes() for p in strokes.places}
-        self._note(key)
-
-    def _note(self, key: str) -> ImageEntry | None:
-        """Bring the entry of an image up to date with its layer."""
-        former = self._entries.get(key)
-        stem = former.stem if former is not None else unique_stem(key, self._entries.values())
-        entry = self._layers.describe(key, stem)
-        if entry is not None:
-            kept = former is not None and former.embedded and entry.path is None
-            extra = former.extra if former is not None else {}
-            entry = self._entries[key] = replace(entry, embedded=kept, extra=extra)
-        return entry
 
     def _note_some(self, at_once: int = _NOTED_AT_ONCE) -> None:
         """Bring entries up to date with their layers, a few per turn of the event loop; then write them."""
@@ -250,41 +199,14 @@ class Autosave(QObject):
             return
         now, self._to_note = self._to_note[:at_once], self._to_note[at_once:]
         for key in now:
-            entry = self._note(key)
+            entry = self.notes.note(key)
             if entry is not None and entry.path is None and not self._journal:
-                self._copy(entry)
+                self.notes.copy(entry, self._writer)
         if self._to_note:
             QTimer.singleShot(0, self._note_some)
         else:
-            self._note_closed()
+            self.notes.note_closed()
             self._write_state()
-
-    def _note_closed(self) -> None:
-        """An image that a person has closed stays in the project, marked so, with its strokes."""
-        present = self._book.targets()
-        for key, entry in self._entries.items() if present else ():  # none: the viewer closes
-            if key not in present and key not in self.absent and not entry.layer.get("closed"):
-                self._entries[key] = replace(entry, layer={**entry.layer, "closed": True})
-
-    def _copy(self, entry: ImageEntry) -> None:
-        """Let the project take a copy of an image that is no file, once."""
-        image, writer = self._book.image(entry.key), self._writer
-        if image is None or writer is None or not self._layers.in_memory(entry.key):
-            return
-        data = id(image.data)
-        if self._copied.get(entry.key) == data or (entry.embedded and entry.key not in self._copied):
-            self._copied[entry.key] = data
-            return
-        self._copied[entry.key] = data
-        wanted = [(place, planes.reader(image, place)) for place in np.ndindex(*axes_of(image).stack)]
-        self.files(
-            f"copy/{entry.key}", partial(writer.copies, entry, wanted), self._on_copied, self._on_failed
-        )
-
-    def _on_copied(self, entry: ImageEntry) -> None:
-        if entry.key in self._entries:
-            self._entries[entry.key] = replace(self._entries[entry.key], embedded=True)
-            self.on_changed()
 
     def _remember(self) -> None:
         """Look at what a person has chosen while there is something to look at: when napari closes, its layers go first."""
@@ -302,7 +224,7 @@ class Autosave(QObject):
         self._remember()
         state = replace(
             self._chosen,
-            images=tuple(self._entries.values()),
+            images=self.notes.all,
             settings={
                 **self._chosen.settings,
                 "paint": self._book.paint.known(),
@@ -314,9 +236,9 @@ class Autosave(QObject):
     def _on_written(self, _: Any) -> None:
         self.written.emit()
 
-    def _on_unwritten(self, key: str, place: tuple[int, ...], sentence: str) -> None:
+    def _on_unwritten(self, plane: Plane, sentence: str) -> None:
         """A plane could not be written: say so, and try again later."""
-        self._saved.setdefault(key, {})[place] = _NEVER
+        self._unsaved.failed(plane)
         self._on_failed(sentence)
         QTimer.singleShot(_TRY_AGAIN_MS, self.on_strokes)
 

@@ -233,8 +233,8 @@ class ProjectKeeper(QObject):
         self._desk.apply(found.state.settings)
         if found.state.classes is not None:
             self._desk.set_classes(found.state.classes)
-        self.autosave.absent = frozenset(entry.key for entry in found.missing)
-        images = [image for image in content.images if image.entry.key not in self.autosave.absent]
+        self.autosave.notes.absent = frozenset(entry.key for entry in found.missing)
+        images = [image for image in content.images if image.entry.key not in self.autosave.notes.absent]
         self._arrivals.add(images, partial(self._on_arrived, found, content.told))
 
     def _on_arrived(self, found: Found, told: tuple[str, ...]) -> None:
