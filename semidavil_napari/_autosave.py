@@ -25,6 +25,7 @@ from semidavil_napari._image_notes import ImageNotes
 from semidavil_napari._layers import LayerBook
 from semidavil_napari._project_files import Writer, copy_of
 from semidavil_napari._project_layers import ProjectLayers
+from semidavil_napari._project_source import ProjectSource, is_source
 from semidavil_napari._unsaved import Plane, UnsavedStrokes
 
 _COPIED_AT_ONCE: Final = 32 * 2**20  # pixels of strokes per turn of the event loop: some 10 ms
@@ -41,6 +42,8 @@ class Autosave(QObject):
     ----------
     layers, book
         The layers towards a project, and as the window sees them.
+    source
+        The layers that are the source.
     desk
         The choices that a person has made.
     standing_round
@@ -58,13 +61,16 @@ class Autosave(QObject):
         self,
         layers: ProjectLayers,
         book: LayerBook,
+        source: ProjectSource,
         desk: Desk,
         standing_round: Callable[[], int],
         seconds: float,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._layers, self._book, self._desk, self._standing_round = layers, book, desk, standing_round
+        self._layers, self._book, self._source = layers, book, source
+        self._desk, self._standing_round = desk, standing_round
+        self._source_entries: tuple[ImageEntry, ...] = ()
         self.files = Aside()
         """Reads and writes in the background, in the order it is asked."""
         self.held = False
@@ -110,7 +116,8 @@ class Autosave(QObject):
         """Write to `project` from now on; what is shown has just been read from it."""
         self.dirty()  # while there is no writer, what is there counts as saved
         self._writer, self._journal, self._state_waits = Writer(project), False, True
-        self.notes.replace(state.images)
+        self.notes.replace(entry for entry in state.images if not is_source(entry))
+        self._source_entries = tuple(filter(is_source, state.images))
 
     def leave(self) -> tuple[Project, bool] | None:
         """Write nowhere for now. Gives what was written to, and whether it is a recovery folder; see :meth:`let_go`."""
@@ -206,6 +213,8 @@ class Autosave(QObject):
             QTimer.singleShot(0, self._note_some)
         else:
             self.notes.note_closed()
+            if not self._journal:
+                self._source.copy(self._writer, self.notes.all, self.files, self._on_failed)
             self._write_state()
 
     def _remember(self) -> None:
@@ -214,9 +223,11 @@ class Autosave(QObject):
             self._chosen = replace(
                 self.extra,
                 classes=self._desk.classes or self._book.classes,
-                settings={**self.extra.settings, **self._desk.to_json()},
+                settings={**self.extra.settings, **self._desk.to_json(), **self._source.settings()},
                 view=self._layers.view(),
             )
+            if not any(entry.key in self.notes.absent for entry in self._source_entries):
+                self._source_entries = () if self._journal else self._source.entries(self.notes.all)
 
     def _write_state(self) -> None:
         if self._writer is None:
@@ -224,7 +235,7 @@ class Autosave(QObject):
         self._remember()
         state = replace(
             self._chosen,
-            images=self.notes.all,
+            images=(*self.notes.all, *self._source_entries),
             settings={
                 **self._chosen.settings,
                 "paint": self._book.paint.known(),

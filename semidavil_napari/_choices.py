@@ -104,7 +104,8 @@ class Choices(QObject):
         source = self._source.value()
         if source is not None and self._source.validation_error() is None and source.origin != self._origin:
             self._origin = source.origin
-            self._classes.setValue(source.classes)
+            if not source.is_known_in(self._classes.value()):
+                self._classes.setValue(source.classes)
         self._guidance.setBundle(source is not None and not source.learns)
         self.changed.emit()
 

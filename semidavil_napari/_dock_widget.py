@@ -49,6 +49,7 @@ from semidavil_napari._plans import Plans
 from semidavil_napari._project import ProjectKeeper
 from semidavil_napari._project_layers import ProjectLayers
 from semidavil_napari._project_rounds import ProjectRounds
+from semidavil_napari._project_source import ProjectSource
 from semidavil_napari._rounds import EngineMemory, RoundPlan, iter_round
 from semidavil_napari._settings import read_settings
 from semidavil_napari._source_layers import SourceLayers
@@ -126,6 +127,7 @@ class AdaptWidget(QWidget):
             self._project_panel,
             ProjectLayers(self._viewer, self._book),
             self._book,
+            ProjectSource(self._viewer, self._source_layers),
             Desk(*choices),
             ProjectRounds(self._jobs, self._history, parent=self),
             self._preferences.autosave_seconds,

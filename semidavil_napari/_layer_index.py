@@ -80,7 +80,7 @@ class LayerIndex:
             if wanted is None and role_of(layer) in chosen:
                 unmark(layer)
             elif wanted is not None and role_of(layer) != wanted:
-                mark(layer, wanted, f"{wanted} {layer.unique_id}")
+                mark(layer, wanted, self._free(str(wanted)))
         self.changed()
 
     def set_visible(self, key: str, visible: bool) -> None:

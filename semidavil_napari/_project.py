@@ -28,6 +28,7 @@ from semidavil_napari._project_files import (
 )
 from semidavil_napari._project_layers import ProjectLayers, labels_of, learn_paint
 from semidavil_napari._project_rounds import ProjectRounds
+from semidavil_napari._project_source import ProjectSource, is_source
 from semidavil_napari._recovered import Recovered
 
 _FIND = ("semidavil_find_images", "Find them …", "Choose a folder; images are known again by name and content, also in subfolders.")  # fmt: skip
@@ -44,6 +45,8 @@ class ProjectKeeper(QObject):
         Where it is said and asked.
     layers, book
         The layers towards a project, and as the window sees them.
+    source
+        The layers that are the source, towards a project.
     desk
         The choices that a person has made.
     rounds
@@ -60,6 +63,7 @@ class ProjectKeeper(QObject):
         panel: ProjectPanel,
         layers: ProjectLayers,
         book: LayerBook,
+        source: ProjectSource,
         desk: Desk,
         rounds: ProjectRounds,
         seconds: float,
@@ -67,7 +71,8 @@ class ProjectKeeper(QObject):
     ) -> None:
         super().__init__(parent)
         self._panel, self._layers, self._book, self._desk, self._rounds = panel, layers, book, desk, rounds
-        self.autosave = Autosave(layers, book, desk, lambda: rounds.current, seconds, parent=self)
+        self._source = source
+        self.autosave = Autosave(layers, book, source, desk, lambda: rounds.current, seconds, parent=self)
         self._files = self.autosave.files
         self._arrivals = Arrivals(layers, desk, parent=self)
         self._recovered = Recovered(panel, layers, book, desk, self.autosave, self._arrivals, parent=self)
@@ -227,14 +232,17 @@ class ProjectKeeper(QObject):
         found = self._found
         if found is None:
             return
+        saved = self.autosave.project is not None
         self.autosave.make_room(found.state)
-        self._layers.clear()
+        self._layers.clear(source=saved)
         self._desk.set_source(continued(source_from_json(found.state.settings.get("source")), found.bundle))
         self._desk.apply(found.state.settings)
         if found.state.classes is not None:
             self._desk.set_classes(found.state.classes)
         self.autosave.notes.absent = frozenset(entry.key for entry in found.missing)
         images = [image for image in content.images if image.entry.key not in self.autosave.notes.absent]
+        self._source.restore(images, found.state.settings, choose=found.bundle is None)
+        images = [image for image in images if not is_source(image.entry)]
         self._arrivals.add(images, partial(self._on_arrived, found, content.told))
 
     def _on_arrived(self, found: Found, told: tuple[str, ...]) -> None:

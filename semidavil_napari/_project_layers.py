@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any, Final
@@ -63,19 +63,11 @@ class ProjectLayers:
         image = self._book.image(key)
         if image is None:
             return None
-        tag = tag_of(image)
-        path, parts = _files(image, tag)
-        look, strokes = _look(image, tag), self._book.scribbles(key)
-        if strokes is not None:
-            look["scribbles_name"] = strokes.name
-        return ImageEntry(
-            key=key,
-            stem=stem,
-            shape=axes_of(image).label_shape,
-            name=image.name,
-            path=path,
-            parts=parts,
-            layer=look,
+        entry, strokes = describe_image(image, key, stem), self._book.scribbles(key)
+        return (
+            entry
+            if strokes is None
+            else replace(entry, layer={**entry.layer, "scribbles_name": strokes.name})
         )
 
     def view(self) -> dict[str, Any]:
@@ -93,16 +85,14 @@ class ProjectLayers:
     def in_memory(self, key: str) -> bool:
         """Whether an image is small enough for a copy of it."""
         image = self._book.image(key)
-        if image is None:
-            return False
-        data = first_level(image)
-        return bool(prod(data.shape) * np.dtype(data.dtype).itemsize <= LARGEST_COPY)
+        return image is not None and is_small(first_level(image))
 
     # in
 
-    def clear(self) -> None:
-        """Take away the images that take part, their strokes and results."""
-        ours = (Role.TARGET, Role.SCRIBBLES, Role.SUGGESTIONS, *RESULTS)
+    def clear(self, *, source: bool) -> None:
+        """Take away the images that take part, their strokes and results, and the layers that are the `source`."""
+        ours: tuple[Role, ...] = (Role.TARGET, Role.SCRIBBLES, Role.SUGGESTIONS, *RESULTS)
+        ours += (Role.SOURCE, Role.SOURCE_LABELS) if source else ()
         for layer in [la for la in self._viewer.layers if role_of(la) in ours]:
             self._viewer.layers.remove(layer)
 
@@ -115,7 +105,7 @@ class ProjectLayers:
                     self._labels(restored.strokes, f"strokes: {entry.name or entry.key}", classes)
                 )
             return
-        image = self._as_image(restored)
+        image = as_image(restored, Role.TARGET)
         self._viewer.add_layer(image)
         if restored.strokes is not None:
             self._put_strokes(image, str(image_of(image)), restored.strokes, classes, entry)
@@ -151,30 +141,6 @@ class ProjectLayers:
             self._viewer.camera.center = tuple(camera["center"])
             self._viewer.camera.zoom = float(camera["zoom"])
 
-    def _as_image(self, restored: Restored) -> Image:
-        entry, look = restored.entry, dict(restored.entry.layer)
-        arguments = {
-            name: look[name] for name in ("axis_labels", "scale", "translate", "units") if name in look
-        }
-        multiscale = isinstance(restored.data, list | tuple)
-        image = Image(
-            restored.data,
-            name=entry.name or entry.key,
-            rgb=bool(look.get("rgb", False)),
-            multiscale=multiscale,
-            contrast_limits=look.get("contrast_limits"),
-            **arguments,
-        )
-        for name in ("colormap", "gamma", "opacity", "visible", "blending"):
-            if name in look:
-                with suppress(KeyError, TypeError, ValueError):  # a colormap that this napari lacks
-                    setattr(image, name, look[name])
-        told = {name: look[name] for name in _TOLD if look.get(name) is not None}
-        if entry.path is not None and "files" in told:  # they may have moved
-            told["files"] = [str(Path(entry.path) / part) for part in entry.parts] or [entry.path]
-        mark(image, Role.TARGET, entry.key, **told)
-        return image
-
     def _put_strokes(
         self,
         image: Image,
@@ -192,6 +158,43 @@ class ProjectLayers:
     def _labels(self, strokes: NDArray[Any], name: str, classes: ClassSet | None, **arguments: Any) -> Labels:
         colours = {} if classes is None else {"colormap": self._book.paint.colormap(classes)}
         return Labels(strokes, name=name, opacity=1.0, **colours, **arguments)
+
+
+def describe_image(image: Image, key: str, stem: str) -> ImageEntry:
+    """What a project notes of an image layer, its strokes left out; nothing is read."""
+    tag = tag_of(image)
+    path, parts = _files(image, tag)
+    shape, look = axes_of(image).label_shape, _look(image, tag)
+    return ImageEntry(key, stem, shape, image.name, path, parts, layer=look)
+
+
+def is_small(data: Any) -> bool:
+    """Whether an array is small enough for a copy of it."""
+    return bool(prod(data.shape) * np.dtype(data.dtype).itemsize <= LARGEST_COPY)
+
+
+def as_image(restored: Restored, role: Role) -> Image:
+    """The layer of an image as it was, marked with its role."""
+    entry, look = restored.entry, dict(restored.entry.layer)
+    arguments = {name: look[name] for name in ("axis_labels", "scale", "translate", "units") if name in look}
+    multiscale = isinstance(restored.data, list | tuple)
+    image = Image(
+        restored.data,
+        name=entry.name or entry.key,
+        rgb=bool(look.get("rgb", False)),
+        multiscale=multiscale,
+        contrast_limits=look.get("contrast_limits"),
+        **arguments,
+    )
+    for name in ("colormap", "gamma", "opacity", "visible", "blending"):
+        if name in look:
+            with suppress(KeyError, TypeError, ValueError):  # a colormap that this napari lacks
+                setattr(image, name, look[name])
+    told = {name: look[name] for name in _TOLD if look.get(name) is not None}
+    if entry.path is not None and "files" in told:  # they may have moved
+        told["files"] = [str(Path(entry.path) / part) for part in entry.parts] or [entry.path]
+    mark(image, role, entry.key, **told)
+    return image
 
 
 def labels_of(book: LayerBook, classes: ClassSet) -> list[int]:

@@ -39,6 +39,7 @@ class SourceLayers:
     ) -> None:
         self._book, self._panel, self._classes, self._run = book, panel, classes, run
         self._chosen: tuple[Image, Labels, bool] | None = None
+        self._meant: ClassSet | None = None
         self._made: LayerSource | None = None
         self._version = 0
         panel.layers_chosen.connect(self._on_chosen)
@@ -47,6 +48,16 @@ class SourceLayers:
         """Layers came, went or changed their names."""
         images, labels = self._book.source_choices()
         self._panel.setLayerChoices(images, labels)
+
+    @property
+    def chosen(self) -> LayerSource | None:
+        """The source that the chosen layers make; None if they make none."""
+        return self._made
+
+    def recall(self, image: Image, labels: Labels, *, zero: bool, meant: ClassSet | None) -> None:
+        """Choose layers of an earlier window, whose label values meant these classes."""
+        self._panel.chooseLayers(str(image.unique_id), str(labels.unique_id), zero_is_a_class=zero)
+        self._meant = meant
 
     def release(self) -> None:
         """Stop listening to the chosen labels."""
@@ -64,7 +75,7 @@ class SourceLayers:
         if not isinstance(image, Image) or not isinstance(labels, Labels):
             self._panel.setLayers(None)
             return
-        self._chosen = (image, labels, zero)
+        self._chosen, self._meant = (image, labels, zero), None
         for event in _events(labels):
             event.connect(self._on_labels)
         self._count()
@@ -104,7 +115,7 @@ class SourceLayers:
                 f"“{labels.name}” holds {told}; each value must stand for a class: 1, 2, … at most {_MOST}.",
             )
             return
-        kept = self._made.classes if self._made is not None else None
+        kept = self._made.classes if self._made is not None else self._meant
         classes = (
             kept if kept is not None and len(kept) >= count else _named(self._classes(), count, zero=zero)
         )

@@ -86,6 +86,11 @@ class Source:
         """Whether a first model must be learned from it before the first round."""
         return self.kind is not SourceKind.BUNDLE
 
+    def is_known_in(self, classes: ClassSet | None) -> bool:
+        """Whether these classes say already what the values of source layers mean, under whatever names and in whatever order."""
+        known = {info.value for info in classes or ()}
+        return self.kind is SourceKind.LAYERS and all(info.value in known for info in self.classes)
+
     def named_now(self, classes: ClassSet) -> ClassSet:
         """The source's own classes under the names they have in the window by now."""
         now = {info.value: info for info in classes}

@@ -149,6 +149,17 @@ class SourcePanel(QWidget):
             return None, None, False
         return self._image.currentData(), self._labels.currentData(), self._zero.isChecked()
 
+    def chooseLayers(self, image: str, labels: str, *, zero_is_a_class: bool) -> None:
+        """Choose layers by their identifiers, as a person does in the boxes."""
+        self._kind.setCurrentText(_LAYERS)
+        self._zero.blockSignals(True)
+        self._zero.setChecked(zero_is_a_class)
+        self._zero.blockSignals(False)
+        for box, chosen in ((self._image, image), (self._labels, labels)):
+            box.setCurrentIndex(max(0, box.findData(chosen)))
+        self._on_text()
+        self.layers_chosen.emit()
+
     def setLayerChoices(self, images: Mapping[str, str], labels: Mapping[str, str]) -> None:
         """The layers that there are, identifier to name; what is chosen stays if it is still there."""
         before = self.layers()
