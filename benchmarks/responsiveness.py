@@ -49,7 +49,7 @@ from semidavil_core.engine.server import EngineHandler
 from semidavil_core.events import Done, Event, StageStarted, StepFinished
 from semidavil_core.settings import Budget
 from semidavil_napari._dock_widget import AdaptWidget
-from semidavil_napari._rounds import EngineMemory
+from semidavil_napari._engine_memory import EngineMemory
 from semidavil_napari._session import Stage, State
 
 TICK_MS: Final = 5

@@ -183,6 +183,9 @@ class HeldOutMeasured(Event):
 class ModelChanged(Event):
     """Another model was loaded or prepared: rounds count from 1 again."""
 
+    goes_on_from: str = ""
+    """The bundle of a round before it, if it is that round's model; empty for a new beginning."""
+
 
 @dataclass(frozen=True)
 class RoundRestored(Event):

@@ -23,6 +23,7 @@ from semidavil_napari._brush import Brush
 from semidavil_napari._choices import Choices
 from semidavil_napari._conductor import Conductor
 from semidavil_napari._desk import Desk
+from semidavil_napari._engine_memory import EngineMemory
 from semidavil_napari._export import ExportController
 from semidavil_napari._guidance import GuidanceController
 from semidavil_napari._history import HistoryController
@@ -50,7 +51,8 @@ from semidavil_napari._project import ProjectKeeper
 from semidavil_napari._project_layers import ProjectLayers
 from semidavil_napari._project_rounds import ProjectRounds
 from semidavil_napari._project_source import ProjectSource
-from semidavil_napari._rounds import EngineMemory, RoundPlan, iter_round
+from semidavil_napari._round_plan import RoundPlan
+from semidavil_napari._rounds import iter_round
 from semidavil_napari._settings import read_settings
 from semidavil_napari._source_layers import SourceLayers
 from semidavil_napari._zero_shot import ZeroShotPreview
@@ -115,13 +117,16 @@ class AdaptWidget(QWidget):
         self._conductor = Conductor(jobs, self._adapt, self._choices.missing, parent=self)
         self._activity = Activity(parent=self)
         run, plot = self._conductor.run, self._adapt.plot
-        self._history = HistoryController(self._viewer, book, jobs, self._rounds, plot, ticked, run)
+        self._history = HistoryController(
+            self._viewer, book, jobs, self._rounds, plot, ticked, run, self._plan
+        )
         self._outcomes = Outcomes(jobs, book, self._history, self._classes, self._export, parent=self)
         self._next = PaintNext(self._viewer, book, jobs, self._next_panel, self._classes.value, parent=self)
         self._zero_shot = ZeroShotPreview(book, jobs, self._classes, self._guidance, ticked, parent=self)
         self._guide = GuidanceController(self._guidance, jobs, run, parent=self)
 
     def _make_project(self) -> None:
+        self._kept_rounds = ProjectRounds(self._jobs, self._history, parent=self)
         choices = (self._images, self._source, self._classes, self._guidance, self._adapt)
         self._project = ProjectKeeper(
             self._project_panel,
@@ -129,7 +134,7 @@ class AdaptWidget(QWidget):
             self._book,
             ProjectSource(self._viewer, self._source_layers),
             Desk(*choices),
-            ProjectRounds(self._jobs, self._history, parent=self),
+            self._kept_rounds,
             self._preferences.autosave_seconds,
             parent=self,
         )
@@ -174,7 +179,7 @@ class AdaptWidget(QWidget):
             self._settle.timeout.connect(heard)
 
     def _close_with_the_window(self) -> None:
-        for part in (self._project, self._jobs, self._aside):
+        for part in (self._project, self._jobs, self._aside, self._kept_rounds):
             close_with(part, self.destroyed, QApplication.instance().aboutToQuit)
         for undone in (
             self._targets.release,
@@ -202,8 +207,11 @@ class AdaptWidget(QWidget):
             section.fold(True)
         self._fit.start()
 
+    def _plan(self) -> RoundPlan | None:
+        return self._plans.plan()
+
     def _on_adapt(self) -> None:
-        plan = self._plans.plan()
+        plan = self._plan()
         if plan is not None:
             job = self._history.recorded(partial(_round_job, plan), plan.classes)
             self._conductor.run("Starting the engine …", job)

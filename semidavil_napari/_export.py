@@ -21,18 +21,14 @@ from semidavil_core.export.formats import BUNDLE, BUNDLE_ZIP, DATASET, ExportFor
 from semidavil_core.export.map_files import file_stems
 from semidavil_core.project.image_copies import write_copy
 from semidavil_napari._command_lines import Situation, command_lines
+from semidavil_napari._engine_memory import EngineMemory, iter_answer, iter_greeting
 from semidavil_napari._jobs import Job
 from semidavil_napari._panels.adapt import AdaptPanel
 from semidavil_napari._panels.export import ExportDialog, ExportPanel
-from semidavil_napari._rounds import (
-    EngineMemory,
-    RoundPlan,
-    iter_answer,
-    iter_greeting,
-    iter_images,
-    iter_model,
-)
+from semidavil_napari._round_plan import RoundPlan
+from semidavil_napari._rounds import iter_images
 from semidavil_napari._session import Stage
+from semidavil_napari._start_model import iter_model
 
 
 @dataclass(frozen=True)
@@ -168,7 +164,7 @@ def _iter_standing_model(
     yield from iter_greeting(client, memory)
     if memory.model is not None:
         return
-    if plan is None or plan.source.learns:
+    if plan is None or (plan.source.learns and memory.follows is None):
         raise InvalidInput("The engine is a fresh one and holds no model; run a round, then export.")
     yield from iter_model(client, memory, plan)
 

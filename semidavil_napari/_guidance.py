@@ -11,9 +11,9 @@ from qtpy.QtCore import QObject, QTimer
 from semidavil_core.engine.client import EngineClient
 from semidavil_core.engine.requests import DownloadVlm, FindVlm, ListDevices
 from semidavil_core.events import DevicesFound, Event, Notice, StageProgress, StageStarted, VlmFound
+from semidavil_napari._engine_memory import EngineMemory, iter_answer, iter_greeting
 from semidavil_napari._jobs import EngineJobs, Job
 from semidavil_napari._panels.guidance import GuidancePanel
-from semidavil_napari._rounds import EngineMemory, iter_answer, iter_greeting
 from semidavil_napari._session import Stage
 
 _FIND: Final = "find the language model"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+from napari.utils.notifications import show_info
 
 from semidavil_core.classes import ClassSet
 from semidavil_core.engine.client import EngineClient
@@ -19,12 +22,14 @@ from semidavil_core.events import (
     StepFinished,
 )
 from semidavil_napari._archive import PredictionArchive
+from semidavil_napari._engine_memory import EngineMemory
 from semidavil_napari._jobs import EngineJobs, Job
 from semidavil_napari._layers import LayerBook, Place
 from semidavil_napari._panels.plot import RoundPlot
 from semidavil_napari._panels.rounds import RoundsPanel, RoundsView
 from semidavil_napari._round_list import RoundEntry, RoundList
-from semidavil_napari._rounds import EngineMemory, iter_restore
+from semidavil_napari._round_plan import RoundPlan
+from semidavil_napari._rounds import iter_going_back, iter_restore
 from semidavil_napari._session import Stage, Status
 
 
@@ -43,6 +48,8 @@ class HistoryController:
         Keys of the chosen image layers.
     run
         Starts a job that a person asked for, with a sentence for the status.
+    plan
+        The round that would run now; None where something is missing.
     """
 
     def __init__(
@@ -54,11 +61,12 @@ class HistoryController:
         plot: RoundPlot,
         images: Callable[[], Sequence[str]],
         run: Callable[[str, Job], None],
+        plan: Callable[[], RoundPlan | None],
     ) -> None:
         self.rounds = RoundList()
         self._viewer, self._book, self._jobs = viewer, book, jobs
         self._panel, self._plot = panel, plot
-        self._images, self._run = images, run
+        self._images, self._run, self._plan = images, run, plan
         self._archive = PredictionArchive()
         self._compared: RoundEntry | None = None
         self._swapped: set[str] = set()
@@ -89,18 +97,25 @@ class HistoryController:
     def go_to(self, key: int) -> None:
         """Take the model of a round again."""
         entry = self.rounds.get(key)
-        if entry is not None and entry.available:
+        if entry is None or not entry.reachable:
+            return
+        sentence = f"Going to {entry.name} …"
+        if entry.available:
             classes = self._jobs.classes or self._book.classes
-            self._run(f"Going to {entry.name} …", self.recorded(partial(_restore, entry.number), classes))
+            self._run(sentence, self.recorded(partial(_restore, entry.number), classes))
+        elif (plan := self._plan()) is None:
+            show_info(f"{entry.name} can be gone back to once Adapt could run: see what is missing there.")
+        elif entry.kept is not None:
+            self._run(sentence, self.recorded(partial(_go_back, plan, entry.kept), plan.classes))
 
     def undo(self) -> None:
         """Undo going back."""
         if (entry := self.rounds.undo) is not None:
             self.go_to(entry.key)
 
-    def recall(self, listed: Mapping[str, Any], names: Mapping[int, str]) -> None:
-        """Show the rounds of an earlier window, as ``ListRounds`` lists them; there is no going back to them."""
-        self.rounds.recall(listed, names)
+    def recall(self, listed: Mapping[str, Any], names: Mapping[int, str], kept: Mapping[int, Path]) -> None:
+        """Show the rounds of an earlier window, as ``ListRounds`` lists them; there is a way back to those that are `kept`."""
+        self.rounds.recall(listed, names, kept)
         self._show()
 
     def show_status(self, status: Status) -> None:
@@ -126,7 +141,7 @@ class HistoryController:
             case PreviewReady() if self._training:
                 self._half_trained.add(event.image)
             case ModelChanged():
-                self.rounds.model_changed()
+                self.rounds.model_changed(event.goes_on_from)
                 self._plot.clear()
             case RoundFinished() if event.round > 0:
                 self._training = False
@@ -219,3 +234,9 @@ def _restore(
     number: int, client: EngineClient, memory: EngineMemory, _: Callable[[], int]
 ) -> Iterator[Event]:
     return iter_restore(client, memory, number)
+
+
+def _go_back(
+    plan: RoundPlan, bundle: Path, client: EngineClient, memory: EngineMemory, stops: Callable[[], int]
+) -> Iterator[Event]:
+    return iter_going_back(client, memory, plan, bundle, stops)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from napari.qt.threading import GeneratorWorker, create_worker
 from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
@@ -25,9 +25,8 @@ from qtpy.QtCore import QObject, QThreadPool, QTimer, Signal
 from semidavil_core.classes import ClassSet
 from semidavil_core.engine.client import EngineClient
 from semidavil_core.events import Event
-from semidavil_napari._aside import Aside
+from semidavil_napari._engine_memory import EngineMemory
 from semidavil_napari._pump import Failure, Pump
-from semidavil_napari._rounds import EngineMemory
 
 _CLOSING_MS: Final = 300
 Job = Callable[[EngineClient, EngineMemory, Callable[[], int]], Iterator[Event]]
@@ -192,7 +191,7 @@ class EngineJobs(QObject):
         if self._client is None or not self._client.alive:
             if self._client is not None:
                 self._client.close(timeout=0)
-            self._memory = EngineMemory()
+            self._memory = self._memory.successor()
             self._client = EngineClient(self._command)
         if self._closing:
             self._client.kill()
@@ -230,6 +229,13 @@ class EngineJobs(QObject):
         return key
 
 
+class Closes(Protocol):
+    """A part of the window that ends with it."""
+
+    def close(self) -> None:
+        """End now."""
+
+
 class _Named(partial[Any]):
     """Work under a name for people: napari shows it when it asks whether to close."""
 
@@ -248,12 +254,12 @@ def _give_place_back() -> None:
         pool.reserveThread()
 
 
-def close_with(jobs: EngineJobs | Aside, *signals: Any) -> None:
-    """End `jobs` when one of `signals` comes, also if the widget that owns it is already gone on the C++ side."""
+def close_with(part: Closes, *signals: Any) -> None:
+    """End `part` when one of `signals` comes, also if the widget that owns it is already gone on the C++ side."""
 
     def close(*_: object) -> None:
         with suppress(RuntimeError):
-            jobs.close()
+            part.close()
 
     for signal in signals:
         signal.connect(close)

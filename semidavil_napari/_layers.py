@@ -35,7 +35,7 @@ from semidavil_napari._placement import follow, put_channels_first
 from semidavil_napari._places import Place as Place
 from semidavil_napari._places import place_named, plan_images, shown_index
 from semidavil_napari._result_layers import ResultLayers, paint_classes
-from semidavil_napari._rounds import PlanImage
+from semidavil_napari._round_plan import PlanImage
 from semidavil_napari._scribble_layers import BRUSH_SIZE, ScribbleLayers
 from semidavil_napari._strokes import Strokes
 

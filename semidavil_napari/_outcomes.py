@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtCore import QObject
 
-from semidavil_core.events import Event, PreviewReady, RoundFinished, RoundRestored
+from semidavil_core.events import Event, ModelChanged, PreviewReady, RoundFinished, RoundRestored
 from semidavil_napari._history import HistoryController
 from semidavil_napari._jobs import EngineJobs
 from semidavil_napari._layers import LayerBook
@@ -48,6 +48,8 @@ class Outcomes(QObject):
                 classes = self._jobs.classes or self._classes.value()
                 if classes is not None:
                     self._book.show(event, classes)
+            case ModelChanged() if event.goes_on_from:
+                self._export.setReady(True)
             case RoundFinished() | RoundRestored():
                 if isinstance(event, RoundFinished) and event.round > 0:
                     self._export.setReady(True)

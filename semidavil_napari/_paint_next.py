@@ -15,11 +15,11 @@ from semidavil_core.classes import ClassSet
 from semidavil_core.engine.client import EngineClient
 from semidavil_core.engine.requests import Suggest
 from semidavil_core.events import Done, Event, RoundFinished, Suggestion, SuggestionsReady
+from semidavil_napari._engine_memory import EngineMemory
 from semidavil_napari._flight import Flight
 from semidavil_napari._jobs import EngineJobs
 from semidavil_napari._layers import LayerBook, Place
 from semidavil_napari._panels.paint_next import PaintNextPanel, Places
-from semidavil_napari._rounds import EngineMemory
 from semidavil_napari._suggestion_layers import Ring, SuggestionLayers
 
 KEY: Final = "suggestions"

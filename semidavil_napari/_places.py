@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from semidavil_napari._image_axes import axes_of
 from semidavil_napari._image_planes import reader, version
 from semidavil_napari._placement import shown_at
-from semidavil_napari._rounds import PlanImage
+from semidavil_napari._round_plan import PlanImage
 from semidavil_napari._strokes import Strokes
 
 

@@ -12,7 +12,7 @@ from semidavil_napari._panels.guidance import GuidancePanel
 from semidavil_napari._panels.images import ImagesPanel
 from semidavil_napari._panels.source import SourcePanel
 from semidavil_napari._project import ProjectKeeper
-from semidavil_napari._rounds import RoundPlan
+from semidavil_napari._round_plan import RoundPlan
 
 
 class Plans:

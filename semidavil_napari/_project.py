@@ -99,8 +99,8 @@ class ProjectKeeper(QObject):
         return self.autosave.project
 
     @property
-    def next_bundle(self) -> Path | None:
-        """Where the model after the next round shall be kept; None without a project."""
+    def next_bundle(self) -> Path:
+        """Where the model after the next round shall be kept: in the project, or for as long as the window is open."""
         return self._rounds.next_bundle()
 
     @property
@@ -252,7 +252,7 @@ class ProjectKeeper(QObject):
             self._desk.set_classes(found.state.classes)
         self._desk.tick(found.state.settings)
         self._layers.look(found.state.view)
-        self._rounds.recall(found.rounds, found.round, found.next_round)
+        self._rounds.recall(found.project.rounds, found.rounds, found.round, found.next_round)
         if found.project.read_only is None:
             self.autosave.go_on_in(found.project, found.state)
             self._rounds.take(found.project, self._files)

@@ -1,4 +1,7 @@
-"""The rounds towards a project: each is noted with its scores, and its model kept, under a number that never comes twice."""
+"""The rounds towards the disk: each model is kept, in a project with its scores, under a number that never comes twice.
+
+So an engine that dies takes no model along, and a round of an earlier window can be gone back to.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,14 @@ from semidavil_core.engine.client import EngineClient
 from semidavil_core.engine.requests import SaveBundle
 from semidavil_core.events import Event, FinishReason, ModelChanged, RoundFinished, RoundRestored
 from semidavil_core.project.folder import Project
-from semidavil_core.project.rounds import SavedRound
+from semidavil_core.project.rounds import RoundStore, SavedRound
 from semidavil_napari._aside import Aside
+from semidavil_napari._engine_memory import EngineMemory
 from semidavil_napari._history import HistoryController
 from semidavil_napari._jobs import EngineJobs
+from semidavil_napari._model_shelf import ModelShelf
 from semidavil_napari._project_files import Writer
 from semidavil_napari._round_list import RoundEntry
-from semidavil_napari._rounds import EngineMemory
 
 _KEEP = "project model"
 
@@ -47,7 +51,9 @@ class ProjectRounds(QObject):
         self._noted: dict[int, SavedRound] = {}
         self._next = 1
         self._base = self.current = 0
+        self._shelf = ModelShelf()
         jobs.happened.connect(self._on_event)
+        jobs.ended.connect(self._on_ended)
 
     def take(self, project: Project | None, files: Aside) -> None:
         """Note rounds in `project` from now on."""
@@ -56,7 +62,7 @@ class ProjectRounds(QObject):
         if project is not None:
             self._note()
 
-    def recall(self, rounds: Sequence[SavedRound], current: int, next_number: int) -> None:
+    def recall(self, store: RoundStore, rounds: Sequence[SavedRound], current: int, next_number: int) -> None:
         """Show the rounds of a project that was opened."""
         self._numbers.clear()
         self._base, self.current, self._next = current, current, next_number
@@ -72,13 +78,16 @@ class ProjectRounds(QObject):
             }
             for r in rounds
         ]
-        self._history.recall({"rounds": rows}, {r.round: r.name for r in rounds if r.name})
+        kept = {r.round: store.bundle(r.round) for r in rounds}
+        self._history.recall({"rounds": rows}, {r.round: r.name for r in rounds if r.name}, kept)
 
-    def next_bundle(self) -> Path | None:
-        """Where the model after the next round shall be kept; None without a project."""
-        if self._project is None or self._project.read_only is not None:
-            return None
-        return self._project.rounds.bundle(self._next)
+    def next_bundle(self) -> Path:
+        """Where the model after the next round shall be kept."""
+        return self._place(self._next)
+
+    def close(self) -> None:
+        """Let go of models that no project keeps."""
+        self._shelf.close()
 
     def standing_bundle(self) -> Path | None:
         """Where the model of the standing round is kept; None without a project or a round."""
@@ -90,15 +99,20 @@ class ProjectRounds(QObject):
         """Keep the model that stands now, once the engine is free: the project was saved after its round."""
         current = self._history.rounds.current
         number = None if current is None else self._numbers.get(current.number)
-        if number is not None and self._project is not None:
-            self._jobs.start_when_idle(_KEEP, partial(_keep_job, self._project.rounds.bundle(number)))
+        if current is not None and number is not None and self._project is not None:
+            bundle = self._project.rounds.bundle(number)
+            self._history.rounds.keep(current.number, bundle)
+            self._jobs.start_when_idle(_KEEP, partial(_keep_job, current.number, bundle))
 
     def _on_event(self, event: Event) -> None:
         match event:
             case ModelChanged():
                 self._numbers.clear()
+                if event.goes_on_from:
+                    self.current = int(Path(event.goes_on_from).parent.name)
                 self._base = self.current
             case RoundFinished() if event.round > 0:
+                self._history.rounds.keep(event.round, self.next_bundle())
                 self._numbers[event.round], self._next = self._next, self._next + 1
                 if event.reason != FinishReason.RESTORED:
                     self.current = self._numbers[event.round]
@@ -108,6 +122,15 @@ class ProjectRounds(QObject):
             case _:
                 return
         self.changed.emit()
+
+    def _on_ended(self) -> None:
+        """A project that was saved while a round ran has not its model yet."""
+        if self._project is not None and self.current and not self._project.rounds.has_bundle(self.current):
+            self.keep_present()
+
+    def _place(self, number: int) -> Path:
+        """Where the model after a round is kept, or shall be."""
+        return self._shelf.place(number) if self._project is None else self._project.rounds.bundle(number)
 
     def _note(self) -> None:
         """Write the rounds that are new or have another name."""
@@ -132,10 +155,11 @@ def _saved(entry: RoundEntry, number: int) -> SavedRound:
 
 
 def _keep_job(
-    bundle: Path, client: EngineClient, memory: EngineMemory, _: Callable[[], int]
+    number: int, bundle: Path, client: EngineClient, memory: EngineMemory, _: Callable[[], int]
 ) -> Iterator[Event]:
     if memory.model is not None:
         yield from client.request(SaveBundle(str(bundle)))
+        memory.keep(number, bundle)
 
 
 def _nothing(_: Any) -> None:

@@ -71,6 +71,10 @@ class Pump:
                 self._items.put(event)
         except SemiDavilError as error:
             failure = Failure(str(error))
+        except MemoryError:
+            failure = Failure(
+                "The window ran out of memory while it read the images; use fewer or smaller ones."
+            )
         except Exception as error:  # noqa: BLE001 - whatever it was, the window must hear of the end
             failure = Failure(f"The job met an unexpected {type(error).__name__} ({error}); try again.")
         self._items.put(_End(failure))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Final
 
 from semidavil_core.events import FinishReason, RoundFinished
+from semidavil_core.export.bundle_files import is_bundle
 
 START: Final = "Start"
 
@@ -40,6 +42,13 @@ class RoundEntry:
     """Number of the round that it went on from."""
     available: bool = True
     """Whether the engine still holds its model."""
+    kept: Path | None = None
+    """Where its model lies on the disk, or shall; None: nowhere."""
+
+    @property
+    def reachable(self) -> bool:
+        """Whether there is a way back to its model."""
+        return self.available or (self.kept is not None and is_bundle(self.kept))
 
     @property
     def before(self) -> float | None:
@@ -101,10 +110,24 @@ class RoundList:
 
     # what happens
 
-    def model_changed(self) -> None:
-        """Another model stands, rounds count from 1 again: earlier rounds can be looked at, not gone back to."""
+    def model_changed(self, goes_on_from: str = "") -> None:
+        """Another model stands, rounds count from 1 again: of earlier rounds only those on the disk can be gone back to.
+
+        Parameters
+        ----------
+        goes_on_from
+            The bundle of one of them, if it is its model.
+        """
+        before = next(
+            (e for e in reversed(self.entries) if e.kept is not None and str(e.kept) == goes_on_from), None
+        )
         self.lost()
-        self._current = self._append(RoundEntry(0, 0, START)).key
+        start = (
+            RoundEntry(0, 0, START)
+            if before is None
+            else RoundEntry(0, 0, f"{before.name}, again", kept=before.kept)
+        )
+        self._current = self._append(start).key
 
     def lost(self) -> None:
         """The engine is gone, and with it every model."""
@@ -145,6 +168,11 @@ class RoundList:
             self._left.append(self._current)
         self._current = entry.key
 
+    def keep(self, number: int, bundle: Path) -> None:
+        """The model of a round of the present model is kept on the disk."""
+        here = self._of_number(number)
+        self.entries = [replace(e, kept=bundle) if e is here else e for e in self.entries]
+
     def rename(self, key: int, name: str) -> None:
         """Give a round another name; an empty one gives its own back."""
         self.entries = [
@@ -154,14 +182,16 @@ class RoundList:
             for e in self.entries
         ]
 
-    def recall(self, listed: Mapping[str, Any], names: Mapping[int, str]) -> None:
-        """Show rounds of an earlier window in place of all others; their models are not in the engine."""
+    def recall(
+        self, listed: Mapping[str, Any], names: Mapping[int, str], kept: Mapping[int, Path] | None = None
+    ) -> None:
+        """Show rounds of an earlier window in place of all others; their models are not in the engine, but may be `kept`."""
         self.entries, self._current, self._left = [], None, []
         for row in listed.get("rounds", []):
             number = int(row["round"])
             name = names.get(number, f"Round {number}" if number else START)
             told = (row["steps"], row["seconds"], row["reason"], row["scores"], row["parent"])
-            self._append(RoundEntry(0, number, name, *told, available=False))
+            self._append(RoundEntry(0, number, name, *told, available=False, kept=(kept or {}).get(number)))
 
     def _append(self, entry: RoundEntry) -> RoundEntry:
         entry = replace(entry, key=1 + max((e.key for e in self.entries), default=0))

@@ -3,97 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semidavil_core.classes import IGNORE_INDEX, ClassSet
+from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.engine.requests import (
     Adapt,
-    ArrayMap,
-    Hello,
-    LoadBundle,
     Predict,
-    PrepareFromSource,
     RemoveImage,
-    Request,
     RestoreRound,
     SaveBundle,
-    SetClasses,
     SetImage,
     SetScribbles,
-    SetSource,
 )
 from semidavil_core.errors import EngineFailed, OutputNotWritable
-from semidavil_core.events import Done, Event, ModelChanged, Notice, PreviewReady, StageProgress, StageStarted
-from semidavil_core.settings import Budget
+from semidavil_core.events import Event, Notice, PreviewReady, RoundRestored, StageProgress, StageStarted
+from semidavil_napari._engine_memory import Client, EngineMemory, KeptModel, iter_answer, iter_greeting
+from semidavil_napari._round_plan import PlanImage, RoundPlan
 from semidavil_napari._session import Stage
-from semidavil_napari._sources import Source as Source
-from semidavil_napari._sources import SourceKind as SourceKind
-from semidavil_napari._sources import classes_of_folder
+from semidavil_napari._start_model import iter_model, wanted_model
 
-HOLD_OUT: Final = 0.15
 _FIRST_LOOKS: Final = 4
-
-
-class Client(Protocol):
-    """What a round needs of the engine's client."""
-
-    def request(self, request: Request) -> Iterator[Event]:
-        """Send a request and give its events, ``Done`` last."""
-
-
-@dataclass(frozen=True)
-class PlanImage:
-    """One target image of a round: read when it is sent, in the background."""
-
-    name: str
-    read: Callable[[], NDArray[Any]] = field(compare=False)
-    scribbles: NDArray[np.uint8] | None = field(compare=False, default=None)
-    """(H, W) class indices, 255 = unlabelled; a copy, so that painting goes on."""
-    channels: tuple[int | None, ...] | None = None
-    """Which channels the model sees as red, green and blue; None for grey and RGB images."""
-    axes: str = ""
-    """Letters of the axes where they are known: ``YXC`` are separate channels, not the colours of a photograph."""
-    version: str | None = None
-    """A name of the pixels that changes when they do, so that they need not be read again; None: only reading them tells."""
-
-
-@dataclass(frozen=True)
-class RoundPlan:
-    """Everything that a round uses, frozen with the strokes of the moment it was asked for."""
-
-    source: Source
-    classes: ClassSet
-    images: tuple[PlanImage, ...]
-    budget: Budget
-    prepare_budget: Budget = field(default_factory=Budget)
-    vlm: str = "mini"
-    device: str = "auto"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    hold_out: float = HOLD_OUT
-    """Share of each class's strokes that the round is measured on instead of trained on."""
-    keep_in: Path | None = None
-    """Where the model after the round is kept; None: nowhere."""
-
-
-@dataclass
-class EngineMemory:
-    """What one engine process has been told; a fresh engine knows nothing."""
-
-    greeted: bool = False
-    model: tuple[Any, ...] | None = None
-    classes: ClassSet | None = None
-    images: dict[str, bytes] = field(default_factory=dict)
-    scribbles: dict[str, bytes] = field(default_factory=dict)
-    versions: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    """What the images were when they were sent, where that can be told without reading them."""
-    rounds: int = 0
-    """Rounds that the present model has finished."""
 
 
 def iter_round(
@@ -131,25 +65,17 @@ def iter_round(
     yield from iter_answer(client, Adapt(plan.budget, plan.hold_out))
     memory.rounds += 1
     if plan.keep_in is not None:
-        yield from _iter_keeping(client, plan.keep_in)
+        yield from _iter_keeping(client, memory, plan.keep_in)
     yield from _iter_predictions(client, plan, stops)
 
 
-def _iter_keeping(client: Client, bundle: Path) -> Iterator[Event]:
-    """Keep the model in the project; a full disk costs that copy, not the round."""
+def _iter_keeping(client: Client, memory: EngineMemory, bundle: Path) -> Iterator[Event]:
+    """Keep the model on the disk; a full one costs that copy, not the round."""
     try:
         yield from iter_answer(client, SaveBundle(str(bundle)))
+        memory.keep(memory.rounds, bundle)
     except OutputNotWritable as error:
-        yield Notice(f"The model of this round could not be kept in the project: {error}")
-
-
-def iter_greeting(client: Client, memory: EngineMemory) -> Iterator[Event]:
-    """Shake hands with an engine that has not been greeted."""
-    if memory.greeted:
-        return
-    yield StageStarted(Stage.START, 0)
-    yield from iter_answer(client, Hello())
-    memory.greeted = True
+        yield Notice(f"The model of this round could not be kept: {error}")
 
 
 def iter_restore(client: Client, memory: EngineMemory, number: int) -> Iterator[Event]:
@@ -169,58 +95,24 @@ def iter_restore(client: Client, memory: EngineMemory, number: int) -> Iterator[
     done = 0
     for event in iter_answer(client, RestoreRound(number, tuple(memory.images))):
         yield event
+        if isinstance(event, RoundRestored):
+            memory.standing = memory.kept.get(number)
         if isinstance(event, PreviewReady):
             done += 1
             yield StageProgress(done)
 
 
-def iter_model(client: Client, memory: EngineMemory, plan: RoundPlan) -> Iterator[Event]:
-    """Load or prepare the first model, if the engine has not this one; then its class set."""
-    wanted = (plan.source, plan.vlm, plan.device)
-    if memory.model != wanted:
-        memory.model = memory.classes = None
-        if plan.source.kind is SourceKind.BUNDLE:
-            yield StageStarted("loading the bundle", 0)
-            yield from iter_answer(client, _source_beside(plan.source))
-            yield from iter_answer(client, LoadBundle(str(plan.source.folder), plan.device))
-        else:
-            yield from _iter_preparation(client, plan)
-        memory.model, memory.classes, memory.rounds = wanted, plan.source.named_now(plan.classes), 0
-        yield ModelChanged()
-    yield from iter_classes(client, memory, plan.classes)
-
-
-def iter_classes(client: Client, memory: EngineMemory, classes: ClassSet) -> Iterator[Event]:
-    """Tell the engine's model of the present classes, if it has others."""
-    if memory.classes == classes:
+def iter_going_back(
+    client: Client, memory: EngineMemory, plan: RoundPlan, bundle: Path, stops: Callable[[], int] = lambda: 0
+) -> Iterator[Event]:
+    """Take the model of a round that only the disk holds, and predict every image."""
+    yield from iter_greeting(client, memory)
+    memory.follows = KeptModel(wanted_model(plan), bundle)
+    yield from iter_model(client, memory, plan)
+    if stops():
         return
-    before, memory.classes = memory.classes, None
-    yield from iter_answer(client, SetClasses(classes))
-    if before is None or before.positions_in(classes) != tuple(range(len(before))):
-        # The engine moved its strokes along, so that they are no longer what was sent.
-        memory.scribbles = dict.fromkeys(memory.scribbles, b"moved")
-    memory.classes = classes
-
-
-def _source_beside(source: Source) -> SetSource:
-    """The labelled folder to keep learning from beside a bundle; nothing makes the rounds source-free."""
-    if source.beside is None:
-        return SetSource()
-    return SetSource(str(source.beside), classes_of_folder(source.beside))
-
-
-def _iter_preparation(client: Client, plan: RoundPlan) -> Iterator[Event]:
-    classes = plan.source.named_now(plan.classes)
-    yield StageStarted("reading the source", 0)
-    if plan.source.layers is not None:
-        images, labels = plan.source.layers.read()
-        yield from iter_answer(client, SetSource(None, classes, ArrayMap(images), ArrayMap(labels)))
-    else:
-        yield from iter_answer(client, SetSource(str(plan.source.folder), classes))
-    yield StageStarted(Stage.PREPARE, plan.prepare_budget.seconds, "seconds")
-    yield from iter_answer(
-        client, PrepareFromSource(classes, plan.vlm, plan.prepare_budget, device=plan.device)
-    )
+    yield from iter_images(client, memory, plan)
+    yield from _iter_predictions(client, plan, stops)
 
 
 def iter_images(client: Client, memory: EngineMemory, plan: RoundPlan) -> Iterator[Event]:
@@ -275,11 +167,6 @@ def _iter_predictions(client: Client, plan: RoundPlan, stops: Callable[[], int])
         yield StageProgress(count)
         if stops() > before:
             return
-
-
-def iter_answer(client: Client, request: Request) -> Iterator[Event]:
-    """Ask the engine and give what it tells, without the ``Done`` that ends it."""
-    return (event for event in client.request(request) if not isinstance(event, Done))
 
 
 def _content(array: NDArray[Any] | None) -> bytes:

@@ -11,6 +11,7 @@ from typing import Final
 from semidavil_core.events import (
     Event,
     FinishReason,
+    ModelChanged,
     Notice,
     Paused,
     Resumed,
@@ -147,6 +148,8 @@ class Session:
             case RoundRestored():
                 where = f"after round {event.round}" if event.round else "before the first round"
                 self._outcome = f"The model is the one {where} again."
+            case ModelChanged() if event.goes_on_from:
+                self._outcome = "The model of the earlier round stands again."
             case Notice():
                 self._outcome = self._outcome or event.message
                 return self._keep(event.message, self.status.fraction)

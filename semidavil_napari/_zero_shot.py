@@ -17,19 +17,14 @@ from semidavil_core.classes import ClassInfo, ClassSet
 from semidavil_core.engine.client import EngineClient
 from semidavil_core.engine.requests import Predict, ZeroShot
 from semidavil_core.events import Event, PreviewReady
+from semidavil_napari._engine_memory import Client, EngineMemory, iter_answer, iter_greeting
 from semidavil_napari._jobs import EngineJobs
 from semidavil_napari._layers import LayerBook
 from semidavil_napari._panels.classes import ClassesPanel
 from semidavil_napari._panels.guidance import Guidance, GuidancePanel
-from semidavil_napari._rounds import (
-    Client,
-    EngineMemory,
-    PlanImage,
-    iter_answer,
-    iter_classes,
-    iter_greeting,
-    iter_pixels,
-)
+from semidavil_napari._round_plan import PlanImage
+from semidavil_napari._rounds import iter_pixels
+from semidavil_napari._start_model import iter_classes
 
 KEY: Final = "what the names find"
 _FEWEST: Final = 2

@@ -161,7 +161,7 @@ class RoundsPanel(QWidget):
         if shades is not None:
             item.setForeground(3, QColor(shades[0 if ink.lightness() > 127 else 1]))
         tip = _WORDS[entry.verdict] if entry.number else "The model before the first round."
-        if not entry.available:
+        if not entry.reachable:
             tip = f"{tip} A round of an earlier model: the engine no longer holds it."
             faint = QColor(ink)
             faint.setAlpha(110)
@@ -170,7 +170,7 @@ class RoundsPanel(QWidget):
         for column in range(4):
             font = item.font(column)
             font.setBold(bold)
-            font.setItalic(not entry.available)
+            font.setItalic(not entry.reachable)
             item.setFont(column, font)
             item.setToolTip(column, f"{tip} Double-click the name to change it.")
 
@@ -219,11 +219,10 @@ class RoundsPanel(QWidget):
             self._compare.setText(
                 f"Compare with {_as_said(other)} (hold)" if other is not None else "Compare before / after"
             )
-        can_go = (
-            selected is not None and selected.available and stands is not None and selected.key != stands.key
-        )
+        here = None if stands is None else stands.key
+        can_go = selected is not None and selected.reachable and selected.key != here
         self._go.setEnabled(can_go and not view.busy)
-        later = can_go and selected is not None and stands is not None and selected.number > stands.number
+        later = can_go and selected is not None and stands is not None and selected.key > stands.key
         where = _as_said(selected) if selected is not None and can_go else "a round"
         self._go.setText(f"Go {'forward' if later else 'back'} to {where}")
         self._go.setToolTip("Take the model of the selected round again; no round is lost by it.")
@@ -232,7 +231,7 @@ class RoundsPanel(QWidget):
         told = f"Take the model of {_as_said(view.undo)} again." if view.undo else "You have not gone back."
         self._undo.setToolTip(told)
         for button in (self._compare, self._go, self._undo):
-            button.setVisible(len(view.entries) > 1)
+            button.setVisible(len(view.entries) > 1 or (bool(view.entries) and stands is None))
 
     def _on_back(self) -> None:
         if self._view.before_current is not None:

@@ -28,6 +28,7 @@ EXAMPLES = [
     StepFinished(1, 0.5, 0.1, 2.5, {"source": 2.0}, 0.7),
     events.HeldOutMeasured(5, 2.0, 0.7),
     events.ModelChanged(),
+    events.ModelChanged("rounds/0002/bundle"),
     events.RoundRestored(0),
     events.Paused(),
     events.Resumed(),

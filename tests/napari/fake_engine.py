@@ -58,6 +58,8 @@ class FakeWork(EngineHandler):
                 yield from self.steps("preparing", request.budget.seconds, control)
                 self.rounds = self.current = 0
                 yield RoundFinished(0, "budget", 1, 1.0)
+            case requests.LoadBundle():
+                self.rounds = self.current = 0
             case requests.Adapt():
                 yield from self.adapt(request, control)
             case requests.Predict():

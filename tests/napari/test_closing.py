@@ -96,6 +96,7 @@ def test_a_viewer_is_closed_mid_round(open_widget, qtbot, moment: State) -> None
     elif moment is State.PAUSED:
         click(qtbot, widget, "semidavil_pause")
     wait_for(qtbot, widget, moment)
+    qtbot.waitUntil(lambda: widget._activity.running, timeout=20_000)
     process, worker = widget._jobs._client._process, widget._jobs._worker
     began = time.monotonic()
     viewer.close()

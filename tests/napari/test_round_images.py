@@ -9,7 +9,10 @@ import numpy as np
 
 from semidavil_core.classes import ClassSet
 from semidavil_core.settings import Budget
-from semidavil_napari._rounds import EngineMemory, PlanImage, RoundPlan, Source, SourceKind, iter_round
+from semidavil_napari._engine_memory import EngineMemory
+from semidavil_napari._round_plan import PlanImage, RoundPlan
+from semidavil_napari._rounds import iter_round
+from semidavil_napari._sources import Source, SourceKind
 from tests.napari.recorder import Recorder
 
 CLASSES = ClassSet.from_names(["road", "sky"])

@@ -12,15 +12,10 @@ from semidavil_core.classes import ClassSet
 from semidavil_core.engine.requests import RestoreRound
 from semidavil_core.errors import EngineFailed
 from semidavil_core.settings import Budget
-from semidavil_napari._rounds import (
-    EngineMemory,
-    PlanImage,
-    RoundPlan,
-    Source,
-    SourceKind,
-    iter_restore,
-    iter_round,
-)
+from semidavil_napari._engine_memory import EngineMemory
+from semidavil_napari._round_plan import PlanImage, RoundPlan
+from semidavil_napari._rounds import iter_restore, iter_round
+from semidavil_napari._sources import Source, SourceKind
 from tests.napari.recorder import Recorder
 
 

@@ -14,8 +14,10 @@ from semidavil_core.engine.requests import PrepareFromSource, SetClasses, SetSou
 from semidavil_core.samples import SAMPLE_NAMES
 from semidavil_core.settings import Budget
 from semidavil_napari._dock_widget import AdaptWidget
+from semidavil_napari._engine_memory import EngineMemory
 from semidavil_napari._panels.source import SourcePanel
-from semidavil_napari._rounds import EngineMemory, RoundPlan, iter_round
+from semidavil_napari._round_plan import RoundPlan
+from semidavil_napari._rounds import iter_round
 from semidavil_napari._session import State
 from semidavil_napari._sources import LayerSource, Source, SourceKind, find_source
 from tests.napari.conftest import child

@@ -16,6 +16,7 @@ from semidavil_core.export.bundle import load_bundle
 from semidavil_core.samples import sample_folder
 from semidavil_core.settings import Budget
 from semidavil_napari._session import State
+from semidavil_napari._sources import Source, SourceKind
 from tests.napari.conftest import child
 from tests.napari.driving import click, layer, state, status
 from tests.napari.test_plugin import has_sample
@@ -91,6 +92,7 @@ def test_open_sample_adapt_paint_meanwhile_stop_export_and_measure(
         assert 0 < layer(viewer, "confidence").data[at].max() <= 1
 
         bundle = export_model(qtbot, widget, tmp_path / "out")
+        go_on_from(qtbot, viewer, widget, bundle)
     finally:
         widget._project.close()
         widget._jobs.close()
@@ -99,6 +101,19 @@ def test_open_sample_adapt_paint_meanwhile_stop_export_and_measure(
     words = ["--model", bundle, "--images", images, "--labels", labels, "--json", tmp_path / "scores.json"]
     assert main(["evaluate", *map(str, words), "--device", "cpu"]) == 0
     assert (tmp_path / "scores.json").is_file()
+
+
+def go_on_from(qtbot, viewer, widget, bundle: Path) -> None:
+    """Open the exported model with File > Open, and adapt it, now without a source."""
+    viewer.open(bundle / "config.json", plugin="semidavil-napari")
+    assert widget._source.value() == Source(SourceKind.BUNDLE, bundle)
+    layer(viewer, "prediction").data[:] = 0
+    click(qtbot, widget, "semidavil_adapt")
+    qtbot.waitUntil(lambda: "mean confidence" in status(widget) or failed(widget), timeout=_LONGEST_MS)
+    click(qtbot, widget, "semidavil_stop")
+    qtbot.waitUntil(lambda: state(widget) is State.IDLE, timeout=_LONGEST_MS)
+    assert "Round 1 stopped after" in status(widget)
+    assert layer(viewer, "prediction").data.all()
 
 
 def failed(widget) -> bool:

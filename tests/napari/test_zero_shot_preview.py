@@ -10,8 +10,9 @@ import pytest
 from qtpy.QtCore import Qt
 
 from semidavil_core.classes import ClassSet
+from semidavil_napari._engine_memory import EngineMemory
 from semidavil_napari._panels.guidance import Guidance
-from semidavil_napari._rounds import EngineMemory, PlanImage
+from semidavil_napari._round_plan import PlanImage
 from semidavil_napari._session import State
 from semidavil_napari._zero_shot import Look, iter_look, newly_named
 from tests.napari.conftest import child

@@ -1,0 +1,202 @@
+"""Models after rounds lie on the disk: an engine that dies takes none along, and rounds of an earlier window can be gone back to."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from semidavil_core.classes import ClassSet
+from semidavil_core.engine.requests import LoadBundle, RestoreRound, SetSource
+from semidavil_core.errors import InvalidBundle
+from semidavil_core.events import Event, ModelChanged, RoundRestored
+from semidavil_core.settings import Budget
+from semidavil_napari._engine_memory import EngineMemory
+from semidavil_napari._model_shelf import ModelShelf
+from semidavil_napari._round_plan import PlanImage, RoundPlan
+from semidavil_napari._rounds import iter_going_back, iter_restore, iter_round
+from semidavil_napari._session import State
+from semidavil_napari._sources import Source, SourceKind
+from tests.napari.conftest import child
+from tests.napari.driving import begin_round, click, let_go, run_round, status, steps_seen, wait_for
+from tests.napari.recorder import Recorder
+from tests.napari.test_project_window import opened, reopen, save, settled
+from tests.napari.test_rounds_panel import names, select
+
+gui = pytest.mark.gui
+
+
+def bundle_at(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"format": "semidavil-bundle"}')
+    (folder / "classes.json").write_text('["road", "sky"]')
+    return folder
+
+
+@pytest.fixture
+def plan(source_folder: Path, tmp_path: Path) -> RoundPlan:
+    images = (PlanImage("a", lambda: np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5), np.uint8)),)
+    source = Source(SourceKind.LABELLED, source_folder)
+    keep_in = bundle_at(tmp_path / "0001")
+    return RoundPlan(source, ClassSet.from_names(["road", "sky"]), images, Budget(), keep_in=keep_in)
+
+
+def dead_engine(plan: RoundPlan) -> EngineMemory:
+    """What is known of an engine that finished one round and died."""
+    memory = EngineMemory()
+    list(iter_round(Recorder(), memory, plan))
+    return memory.successor()
+
+
+# what the engine is asked
+
+
+def test_a_fresh_engine_goes_on_from_the_model_that_stood_and_learns_on_from_the_source(plan) -> None:
+    engine, memory = Recorder(), dead_engine(plan)
+    events = list(iter_round(engine, memory, replace(plan, keep_in=None)))
+    assert engine.first(LoadBundle).folder == str(plan.keep_in)
+    assert engine.first(SetSource).folder == str(plan.source.folder)
+    assert "PrepareFromSource" not in engine.kinds()
+    assert [e.goes_on_from for e in events if isinstance(e, ModelChanged)] == [str(plan.keep_in)]
+
+
+def test_another_source_begins_anew_also_in_a_fresh_engine(plan, tmp_path) -> None:
+    engine, memory = Recorder(), dead_engine(plan)
+    list(iter_round(engine, memory, replace(plan, device="cpu")))
+    assert "PrepareFromSource" in engine.kinds()
+
+
+def test_a_kept_model_that_is_gone_or_damaged_costs_one_try_at_most(plan) -> None:
+    class Refuses(Recorder):
+        def request(self, request):
+            if isinstance(request, LoadBundle):
+                raise InvalidBundle("It is damaged.")
+            return super().request(request)
+
+    memory = dead_engine(plan)
+    with pytest.raises(InvalidBundle):
+        list(iter_round(Refuses(), memory, plan))
+    engine = Recorder()
+    list(iter_round(engine, memory, plan))
+    assert "PrepareFromSource" in engine.kinds()
+    memory = dead_engine(plan)
+    (plan.keep_in / "config.json").unlink()
+    engine = Recorder()
+    list(iter_round(engine, memory, plan))
+    assert "PrepareFromSource" in engine.kinds()
+
+
+def test_after_going_back_it_is_that_model_that_is_gone_on_from(plan, tmp_path) -> None:
+    class Restores(Recorder):
+        def request(self, request):
+            events: list[Event] = list(super().request(request))
+            if isinstance(request, RestoreRound):
+                events.insert(0, RoundRestored(request.round))
+            return iter(events)
+
+    engine, memory = Restores(), EngineMemory()
+    list(iter_round(engine, memory, plan))
+    second = replace(plan, keep_in=bundle_at(tmp_path / "0002"))
+    list(iter_round(engine, memory, second))
+    assert memory.successor().follows.bundle == second.keep_in
+    list(iter_restore(engine, memory, 1))
+    assert memory.successor().follows.bundle == plan.keep_in
+    list(iter_restore(engine, memory, 0))
+    assert memory.successor().follows is None, "the start is prepared again"
+
+
+def test_going_back_to_a_model_that_cannot_be_read_leaves_the_present_one(plan) -> None:
+    class Refuses(Recorder):
+        def request(self, request):
+            if isinstance(request, LoadBundle):
+                raise InvalidBundle("It is damaged.")
+            return super().request(request)
+
+    engine, memory = Refuses(), EngineMemory()
+    list(iter_round(engine, memory, plan))
+    engine.kinds()
+    with pytest.raises(InvalidBundle):
+        list(iter_going_back(engine, memory, plan, plan.keep_in))
+    list(iter_round(engine, memory, plan))
+    assert engine.kinds() == ["Adapt", "SaveBundle", "Predict"]
+
+
+# in the window
+
+
+@gui
+@pytest.mark.skipif(os.name != "posix", reason="kills as Linux and macOS do")
+def test_the_rounds_before_an_engine_died_are_not_lost(open_widget, qtbot) -> None:
+    widget, _ = open_widget()
+    run_round(qtbot, widget)
+    run_round(qtbot, widget)
+    begin_round(qtbot, widget)
+    steps_seen(qtbot, widget)
+    os.kill(widget._jobs.engine_pid, signal.SIGKILL)
+    wait_for(qtbot, widget, State.IDLE)
+    let_go(State.ADAPTING)
+    states: list[State] = []
+    widget._conductor.told.connect(lambda told: states.append(told.state))
+    run_round(qtbot, widget)
+    assert State.ADAPTING in states
+    assert State.PREPARING not in states, "it learned from the source once more"
+    assert names(widget) == ["● Round 1", "Round 2, again", "Round 2", "Round 1"]
+    select(widget, "Round 2, again")
+    click(qtbot, widget, "semidavil_go_to_round")
+    wait_for(qtbot, widget, State.IDLE)
+    assert names(widget)[1] == "● Round 2, again"
+
+
+@gui
+def test_a_round_of_an_earlier_window_can_be_gone_back_to(open_widget, qtbot, tmp_path) -> None:
+    widget, viewer = open_widget()
+    save(qtbot, widget, tmp_path / "job")
+    run_round(qtbot, widget)
+    run_round(qtbot, widget)
+    settled(qtbot, widget)
+    viewer.close()
+    again, _ = reopen(qtbot, open_widget, tmp_path / "job")
+    opened(qtbot, again)
+    settled(qtbot, again)
+    assert names(again) == ["Round 2", "Round 1"]
+    again._project.autosave._timer.setInterval(50)
+    select(again, "Round 1")
+    click(qtbot, again, "semidavil_go_to_round")
+    assert again._conductor.session.status.busy
+    wait_for(qtbot, again, State.IDLE)
+    assert "earlier round stands again" in status(again)
+    assert names(again) == ["● Round 1, again", "Round 2", "Round 1"]
+    assert child(again, "semidavil_export").isEnabled()
+    settings = lambda: json.loads((tmp_path / "job/project.json").read_text())["settings"]  # noqa: E731
+    qtbot.waitUntil(lambda: settings()["round"] == 1, timeout=20_000)
+    run_round(qtbot, again)
+    settled(qtbot, again)
+    assert sorted(p.name for p in (tmp_path / "job/rounds").iterdir()) == ["0001", "0002", "0003"]
+
+
+@gui
+def test_a_project_saved_while_a_round_runs_gets_its_model(open_widget, qtbot, tmp_path) -> None:
+    widget, _ = open_widget()
+    begin_round(qtbot, widget)
+    save(qtbot, widget, tmp_path / "job")
+    let_go(State.ADAPTING)
+    wait_for(qtbot, widget, State.IDLE)
+    qtbot.waitUntil((tmp_path / "job/rounds/0001/bundle/config.json").is_file, timeout=20_000)
+
+
+def test_models_without_a_project_go_with_the_window_and_old_ones_make_room() -> None:
+    shelf = ModelShelf(keep=2)
+    places = [shelf.place(number) for number in (1, 2)]
+    for place in places:
+        bundle_at(place)
+    assert shelf.place(2) == places[1]
+    assert shelf.place(3).parent.parent == places[0].parent.parent
+    assert not places[0].exists()
+    assert places[1].exists()
+    shelf.close()
+    assert not places[1].parent.parent.exists()
