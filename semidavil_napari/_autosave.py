@@ -214,7 +214,7 @@ class Autosave(QObject):
         else:
             self.notes.note_closed()
             if not self._journal:
-                self._source.copy(self._writer, self.notes.all, self.files, self._on_failed)
+                self._source.copy(self._writer, self.files, self._on_failed)
             self._write_state()
 
     def _remember(self) -> None:
@@ -227,7 +227,7 @@ class Autosave(QObject):
                 view=self._layers.view(),
             )
             if not any(entry.key in self.notes.absent for entry in self._source_entries):
-                self._source_entries = () if self._journal else self._source.entries(self.notes.all)
+                self._source_entries = () if self._journal else self._source.entries()
 
     def _write_state(self) -> None:
         if self._writer is None:

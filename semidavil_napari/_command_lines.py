@@ -11,7 +11,13 @@ from semidavil_core.classes import ClassSet
 from semidavil_core.errors import SemiDavilError
 from semidavil_core.export import formats
 from semidavil_core.project.references import ImageEntry
-from semidavil_core.requests import AdaptRequest, PredictRequest, PrepareRequest
+from semidavil_core.requests import (
+    AdaptRequest,
+    PredictRequest,
+    PrepareRequest,
+    SuggestRequest,
+    ZeroShotRequest,
+)
 from semidavil_core.settings import Budget
 from semidavil_napari._sources import Source, SourceKind
 
@@ -35,10 +41,14 @@ class Situation:
     """The model that stands, where the project keeps it."""
     channels: Sequence[int | None] | None = None
     """Which channels the model sees, if a person may choose."""
+    source_copy: Path | None = None
+    """The labelled folder that layers of the source make in the project."""
 
 
 def command_lines(situation: Situation, out: Path | None = None, keys: Collection[str] = ()) -> str:
-    """Commands that prepare, adapt and predict as the window does, with a comment where something must be done before.
+    """Commands that do what the window does, with a comment where something must be done before.
+
+    They prepare, adapt and predict; where nothing is exported, also the map of the names alone and the places to paint next.
 
     Parameters
     ----------
@@ -57,7 +67,7 @@ def command_lines(situation: Situation, out: Path | None = None, keys: Collectio
         model=start,
         target=target,
         scribbles=scribbles,
-        source=_labelled(situation.source),
+        source=_labelled(situation),
         out=folder / (formats.BUNDLE_ZIP.place if formats.BUNDLE_ZIP.key in keys else formats.BUNDLE.place),
         budget=situation.budget.seconds,
         device=_device(situation.device),
@@ -73,7 +83,29 @@ def command_lines(situation: Situation, out: Path | None = None, keys: Collectio
         device=adapt.device,
         channels=adapt.channels,
     )
-    return "\n".join([*lines, adapt.command_line(), predict.command_line()]) + "\n"
+    lines += [adapt.command_line(), predict.command_line()]
+    return "\n".join(lines if keys else [*lines, *_looks(situation, adapt, folder)]) + "\n"
+
+
+def _looks(situation: Situation, adapt: AdaptRequest, folder: Path) -> list[str]:
+    """What a person looks at between the rounds: where strokes pay, and what names alone find."""
+    project, classes = situation.project, situation.classes
+    suggest = SuggestRequest(
+        model=adapt.out,
+        images=adapt.target,
+        scribbles=adapt.scribbles,
+        device=adapt.device,
+        channels=adapt.channels,
+    )
+    by_name = ZeroShotRequest(
+        vlm=situation.vlm,
+        classes=",".join(classes.names) if project is None else str(project / "classes.json"),
+        images=adapt.target,
+        out=folder / "by_name",
+        device=adapt.device,
+        channels=adapt.channels,
+    )
+    return [suggest.command_line(), by_name.command_line()]
 
 
 def _target(situation: Situation, folder: Path) -> tuple[Path, Path, list[str]]:
@@ -108,12 +140,12 @@ def _model(situation: Situation, folder: Path) -> list[str]:
     if situation.bundle is not None or not source.learns:
         return _new_classes(situation)
     words = []
-    if source.kind is SourceKind.LAYERS:
+    if source.kind is SourceKind.LAYERS and situation.source_copy is None:
         words = [
             "# The source is made of layers: save it as a folder SOURCE with images/, labels/ and classes.json first."
         ]
     prepare = PrepareRequest(
-        source=Path("SOURCE") if source.kind is SourceKind.LAYERS else source.folder,
+        source=_labelled(situation) or source.folder,
         classes=_named(situation),
         vlm=situation.vlm,
         out=folder / "start",
@@ -145,9 +177,10 @@ def _same_classes(situation: Situation) -> bool:
         return False
 
 
-def _labelled(source: Source) -> Path | None:
+def _labelled(situation: Situation) -> Path | None:
+    source = situation.source
     if source.kind is SourceKind.LAYERS:
-        return Path("SOURCE")
+        return situation.source_copy or Path("SOURCE")
     return source.folder if source.kind is SourceKind.LABELLED else source.beside
 
 

@@ -13,6 +13,7 @@ from semidavil_napari._panels.images import ImagesPanel
 from semidavil_napari._panels.source import SourcePanel
 from semidavil_napari._project import ProjectKeeper
 from semidavil_napari._round_plan import RoundPlan
+from semidavil_napari._sources import SourceKind
 
 
 class Plans:
@@ -79,4 +80,5 @@ class Plans:
             None if self._project.project is None else self._project.project.folder,
             self._project.standing_bundle,
             None if axes is None else axes.channels,
+            self._project.source_copy if source.kind is SourceKind.LAYERS else None,
         )

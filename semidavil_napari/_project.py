@@ -108,6 +108,11 @@ class ProjectKeeper(QObject):
         """Where the project keeps the model that stands; None if it does not."""
         return self._rounds.standing_bundle()
 
+    @property
+    def source_copy(self) -> Path | None:
+        """The labelled folder of source layers that the project holds; None without."""
+        return None if self.project is None else self._source.folder(self.project)
+
     def entries_of(self, keys: Sequence[str]) -> tuple[ImageEntry, ...]:
         """What the project notes of these images; empty without a project."""
         return self.autosave.entries_of(keys)

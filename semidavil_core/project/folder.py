@@ -21,7 +21,7 @@ from semidavil_core.classes import ClassSet
 from semidavil_core.errors import InvalidInput, InvalidProject, OutputNotWritable
 from semidavil_core.project.image_copies import read_copy, write_copy
 from semidavil_core.project.lock import LOCK, ProjectLock
-from semidavil_core.project.references import ImageEntry
+from semidavil_core.project.references import PARTS, ImageEntry
 from semidavil_core.project.rounds import RoundStore
 from semidavil_core.project.strokes import StrokeStore
 
@@ -205,7 +205,7 @@ class Project:
 
     def copy_path(self, entry: ImageEntry, index: tuple[int, ...]) -> Path:
         """Where the copy of one plane of an image lies."""
-        return self.folder / "images" / f"{entry.plane(index)}.tif"
+        return self.folder / entry.part / f"{entry.plane(index)}.tif"
 
     def write_copy(
         self, entry: ImageEntry, index: tuple[int, ...], plane: NDArray[Any], *, colours: bool
@@ -251,7 +251,7 @@ class Project:
         for place in (
             self.folder,
             self.folder / "scribbles",
-            self.folder / "images",
+            *(self.folder / part for part in PARTS),
             self.folder / "rounds",
             *self._round_places(),
         ):

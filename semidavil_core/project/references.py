@@ -18,6 +18,8 @@ _PIECE: Final = 2**20
 _PIECES: Final = 64  # of a megabyte each; a larger file is known by as many pieces spread over it
 _MOST_FILES: Final = 200_000
 _LONGEST_STEM: Final = 100
+PARTS: Final = ("images", "source/images", "source/labels")
+"""Folders of copies: of images to adapt to, and of the labelled source, which so is a dataset of its own."""
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # by Windows
 
 
@@ -50,6 +52,8 @@ class ImageEntry:
     fingerprint: Fingerprint | None = None
     embedded: bool = False
     """Whether the project holds a copy of its pixels."""
+    part: str = "images"
+    """Folder of the project that the copy lies in, one of `PARTS`."""
     layer: Mapping[str, Any] = field(default_factory=dict)
     """How it is shown: axes, scale, channels, contrast …, as JSON."""
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -83,6 +87,8 @@ class ImageEntry:
             given["parts"] = tuple(str(part) for part in content.get("parts", ()))
             if len(given["shape"]) < 2 or min(given["shape"]) < 1:
                 raise ValueError(f"the shape {content['shape']}")
+            if given.get("part", PARTS[0]) not in PARTS:
+                raise ValueError(f"the folder {given['part']!r}")
             mark = content.get("fingerprint")
             given["fingerprint"] = (
                 None if mark is None else Fingerprint(int(mark["size"]), str(mark["digest"]))

@@ -164,7 +164,10 @@ def test_images_that_the_project_holds_copies_of_are_named_there(tmp_path: Path)
     entries = (ImageEntry("night", "night", (2, 4, 5), embedded=True),)
     text = command_lines(situation(tmp_path, images=entries, project=tmp_path / "job"))
     assert "#" not in text
-    _, adapt, _ = commands(text)
+    _, adapt, _, suggest, by_name = commands(text)
+    assert options(suggest)["--model"] == options(adapt)["--out"]
+    assert options(suggest)["--scribbles"] == str(tmp_path / "job" / "scribbles")
+    assert options(by_name)["--classes"] == str(tmp_path / "job" / "classes.json")
     assert options(adapt)["--target"] == str(tmp_path / "job" / "images")
 
 
@@ -187,12 +190,13 @@ def test_a_bundle_needs_no_preparation_and_a_later_round_starts_from_its_model(t
     (tmp_path / "b" / "classes.json").write_text('["road", "sky"]')
     source = Source(SourceKind.BUNDLE, tmp_path / "b", beside=tmp_path / "source")
     text = command_lines(situation(tmp_path, source=source, channels=(1, None, 0)))
-    adapt, predict = commands(text)
+    adapt, predict, _, by_name = commands(text)
+    assert options(by_name)["--classes"] == "road,sky"
     assert options(adapt)["--model"] == str(tmp_path / "b")
     assert options(adapt)["--source"] == str(tmp_path / "source")
     assert options(predict)["--channels"] == options(adapt)["--channels"] == "1,-,0"
     later = command_lines(situation(tmp_path, bundle=tmp_path / "job/rounds/0002/bundle"))
-    adapt, _ = commands(later)
+    adapt, *_ = commands(later)
     assert options(adapt)["--model"] == str(tmp_path / "job/rounds/0002/bundle")
 
 
@@ -210,7 +214,8 @@ def test_the_command_line_knows_every_option_that_is_written(tmp_path: Path, cap
         tmp_path / "out",
         ["confidence", "probabilities", "labels_tiff", "bundle_zip"],
     )
-    for words in commands(text):
+    every = command_lines(situation(tmp_path))
+    for words in (*commands(text), *commands(every)):
         assert main(words[1:]) == 2, (
             words
         )  # the folders are missing; an unknown option would say "No such option"

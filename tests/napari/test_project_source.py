@@ -6,7 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QApplication
 
+from semidavil_core.classes import ClassSet
+from semidavil_core.data.domains import open_labelled
 from semidavil_napari._sources import SourceKind
 from tests.napari.conftest import child
 from tests.napari.driving import click, run_round
@@ -37,8 +40,16 @@ def test_source_layers_come_back_with_what_their_values_mean(open_widget, qtbot,
     viewer.layers["truth"].paint((20, 20), 1)
     counted(qtbot, widget)
     settled(qtbot, widget)
+    viewer.layers["truth"].paint((3, 3), 0)
+    counted(qtbot, widget)
+    settled(qtbot, widget)
     labels, day = viewer.layers["truth"].data.copy(), viewer.layers["day"].data.copy()
     images, maps = widget._source.value().layers.read()
+    click(qtbot, widget, "semidavil_copy_command")
+    folder = tmp_path / "job" / "source"
+    assert f"--source {folder}" in QApplication.clipboard().text()
+    dataset = open_labelled(folder, ClassSet.read(folder))
+    np.testing.assert_array_equal(dataset[0].labels, maps["source"])
     viewer.close()
 
     again, other = reopen(qtbot, open_widget, tmp_path / "job")
