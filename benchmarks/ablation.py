@@ -15,12 +15,11 @@ from __future__ import annotations
 
 from bench_options import parser_of  # first: it sets what torch reads when it is loaded  # isort: skip
 
-import time
 from dataclasses import asdict
 from typing import Any
 
 from ablation_rows import AblationRow, chosen_rows
-from bench_setup import BenchSetup
+from bench_setup import BenchSetup, Spent
 from data_sets import DataSet, open_chosen
 from result_rows import Row
 from scoring import pseudo_label_bins, refinement, scores_of
@@ -54,13 +53,13 @@ class Ablation:
         if setup.results.has(key):
             return
         bundle = self._start(row, data, seed)
-        cpu, wall, steps, model = time.process_time(), time.monotonic(), 0, bundle.segmenter
+        since, steps, model = Spent.now(), 0, bundle.segmenter
         if row.trained:
             session = setup.session(bundle, data.target, None if row.source_free else data.source, settings)
             with substituted(row.substitute):
                 steps = drain(session.adapt(setup.budget.budget)).steps
             model = session.bundle().segmenter
-        spent = {"steps": steps, "cpu_s": time.process_time() - cpu, "wall_s": time.monotonic() - wall}
+        spent = {"steps": steps, **setup.spent(since)}
         result = {**key, **_said(row), **spent, **self._measured(model, data, settings)}
         setup.results.append(result)
         print(_line(result), flush=True)

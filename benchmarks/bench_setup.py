@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import time
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
 
 import bench_options
 from bench_options import BenchBudget
@@ -12,11 +16,39 @@ from data_sets import DataSet
 from result_rows import ResultFile, Row
 from start_models import StartModels, short_hash
 
+import semidavil_core
 from semidavil_core.adaptation.session import AdaptationSession
 from semidavil_core.data.domains import Domain
 from semidavil_core.export.bundle import Bundle
 from semidavil_core.settings import AdaptSettings
 from semidavil_core.vlm.loading import Vlm, load_vlm
+
+_TRAINING: Final = ("data", "vlm", "model", "losses", "metrics", "inference", "adaptation", "settings.py")
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Readings of two clocks, in seconds."""
+
+    cpu: float
+    wall: float
+
+    @classmethod
+    def now(cls) -> Spent:
+        """The present readings."""
+        return cls(time.process_time(), time.monotonic())
+
+
+@cache
+def code_version() -> str:
+    """Eight digits that change with any line of the code that trains or predicts: rows of two versions should not be compared."""
+    digest = hashlib.blake2b(digest_size=4)
+    root = Path(semidavil_core.__file__).parent
+    for part in _TRAINING:
+        files = [root / part] if part.endswith(".py") else sorted((root / part).rglob("*.py"))
+        for file in files:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -34,6 +66,7 @@ class BenchSetup:
     def of(cls, options: argparse.Namespace) -> BenchSetup:
         """Load and open what `options` name; sets the number of threads."""
         bench_options.apply(options)
+        code_version()  # now, before somebody edits a file
         vlm = load_vlm(options.vlm, allow_download=False)
         prepare = bench_options.prepare_budget(options)
         return cls(
@@ -55,6 +88,11 @@ class BenchSetup:
             "vlm": self.vlm.reference.spec,
             "config": short_hash(settings, [data.fingerprint, more]),
         }
+
+    def spent(self, since: Spent) -> Row:
+        """Seconds of processor and wall since then, and which code was run."""
+        now = Spent.now()
+        return {"cpu_s": now.cpu - since.cpu, "wall_s": now.wall - since.wall, "code": code_version()}
 
     def session(
         self, bundle: Bundle, target: Domain, source: Domain | None, settings: AdaptSettings

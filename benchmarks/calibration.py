@@ -11,7 +11,7 @@ from bench_options import parser_of  # first: it sets what torch reads when it i
 
 from typing import Any, Final
 
-from bench_setup import BenchSetup
+from bench_setup import BenchSetup, Spent
 from data_sets import DataSet, open_chosen
 from scoring import ConfidenceBins, evaluation_bins, pseudo_label_bins, refinement, scores_of
 from start_models import Start
@@ -31,11 +31,12 @@ def run(setup: BenchSetup, data: DataSet, seed: int) -> None:
     key = setup.key(KIND, data, seed, settings)
     if all(setup.results.has(key | {"name": stage}) for stage in STAGES):
         return
-    bundle = setup.starts.bundle(data, Start(seed))
+    bundle, since = setup.starts.bundle(data, Start(seed)), Spent.now()
     session = setup.session(bundle, data.target, data.source, settings)
     drain(session.adapt(setup.budget.budget))
+    spent = setup.spent(since)
     for stage, model in zip(STAGES, (bundle.segmenter, session.bundle().segmenter), strict=True):
-        row = {**key, "name": stage, **_measured(setup, model, data, settings)}
+        row = {**key, "name": stage, **spent, **_measured(setup, model, data, settings)}
         setup.results.append(row)
         print(f"{data.name:8s} seed {seed}  {stage:14s} ECE {row['ece']:.3f}", flush=True)
 

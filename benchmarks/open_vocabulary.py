@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from bench_setup import BenchSetup
+from bench_setup import BenchSetup, Spent
 from data_sets import DataSet, open_chosen
 from numpy.typing import NDArray
 from simulated_annotator import PaintedStrokes, SimulatedAnnotator
@@ -145,7 +145,8 @@ def run(setup: BenchSetup, data: DataSet, seed: int, name: str, images: int) -> 
     key = setup.key(KIND, data, seed, AdaptSettings(seed=seed), images) | {"name": name}
     if setup.results.has(key):
         return
-    row = {**key, **HeldOutClass(setup, data, seed, name, images).run()}
+    since = Spent.now()
+    row = {**key, **HeldOutClass(setup, data, seed, name, images).run(), **setup.spent(since)}
     setup.results.append(row)
     print(
         f"{data.name:8s} seed {seed}  {name:14s} by name {_points(row['new_by_name'])}  with {row['strokes']} strokes "

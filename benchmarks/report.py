@@ -31,6 +31,7 @@ NO_GAIN: Final = (
     "did not help."
 )
 NO_LOSS: Final = "Neither is worse with 95 % confidence: what such a change takes away is not shown to help, which is not to say that it does not."
+MIXED: Final = "**Not all rows were run with the same code**: there are {count} versions of what trains and predicts among them (`code` in the rows)."
 INTRODUCTION: Final = """# What each piece is worth
 
 Each piece of the method changed alone, with the same network, the same source-trained start and the same budget. Made by
@@ -59,6 +60,8 @@ on the source; the ImageNet trunk, which is `mini`'s, gets a new head that is tr
 def report(rows: list[Row], images: Path, conclusions: str) -> str:
     """The whole document; pictures are written to `images`."""
     parts = [INTRODUCTION.format(conclusions=f"## Conclusions\n\n{BEGIN}\n{conclusions}\n{END}")]
+    if len(versions := {row.get("code") for row in rows}) > 1:
+        parts.append(MIXED.format(count=len(versions)))
     parts += _ablation_parts([row for row in rows if row["kind"] == "ablation"], images)
     for kind, section in SECTIONS.items():
         mine = [row for row in rows if row["kind"] == kind]

@@ -14,7 +14,7 @@ from bench_options import parser_of  # first: it sets what torch reads when it i
 
 from typing import Any, Final
 
-from bench_setup import BenchSetup
+from bench_setup import BenchSetup, Spent
 from corruptions import CORRUPTIONS, corrupted
 from data_sets import DataSet, open_chosen
 from scoring import scores_of
@@ -88,8 +88,8 @@ def run(setup: BenchSetup, data: DataSet, seed: int, corruption: str | None, *, 
     key = setup.key(KIND, data, seed, AdaptSettings(seed=seed)) | {"name": corruption or PLAIN}
     if setup.results.has(key):
         return
-    changed = corrupted(data, corruption)
-    row = {**key, **HarmCheck(setup, changed, seed).run()}
+    changed, since = corrupted(data, corruption), Spent.now()
+    row = {**key, **HarmCheck(setup, changed, seed).run(), **setup.spent(since)}
     if forest:
         row["forest_miou"] = _forest_miou(changed, seed)
     setup.results.append(row)

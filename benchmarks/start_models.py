@@ -41,7 +41,7 @@ class StartModels:
     budget
         Of each preparation.
     folder
-        Where the weights are kept; a file's name says everything that it depends on but the code.
+        Where the weights are kept; a file's name changes with everything that it depends on but the code.
     """
 
     def __init__(self, vlm: Vlm, budget: BenchBudget, folder: Path) -> None:
@@ -56,7 +56,7 @@ class StartModels:
     def bundle(self, data: DataSet, start: Start) -> Bundle:
         """The network after training on the source of `data`."""
         segmenter = self.untrained(data, start)
-        file = self._file(data, start)
+        file = self._file(data, start, segmenter)
         if file.is_file():
             segmenter.load_state_dict(load_file(file))
         else:
@@ -76,8 +76,9 @@ class StartModels:
             )
         )
 
-    def _file(self, data: DataSet, start: Start) -> Path:
-        depends = [data.fingerprint, self._vlm.reference.fingerprint, list(data.classes.names)]
+    def _file(self, data: DataSet, start: Start, segmenter: Segmenter) -> Path:
+        shapes = {name: list(tensor.shape) for name, tensor in segmenter.state_dict().items()}
+        depends = [data.fingerprint, self._vlm.reference.fingerprint, list(data.classes.names), shapes]
         name = f"{data.name} {start.network} seed {start.seed} {self._budget} {short_hash(start.settings, depends)}"
         return self._folder / f"{name.replace(' ', '-')}.safetensors"
 

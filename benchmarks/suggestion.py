@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from bench_setup import BenchSetup
+from bench_setup import BenchSetup, Spent
 from data_sets import DataSet, open_chosen
 from scoring import scores_of
 from simulated_annotator import PaintedStrokes, SimulatedAnnotator
@@ -123,9 +123,9 @@ def run(setup: BenchSetup, data: DataSet, seed: int, plan: Plan) -> None:
         key["name"] = placement
         if setup.results.has(key):
             continue
-        bundle = setup.starts.bundle(data, Start(seed))
+        bundle, since = setup.starts.bundle(data, Start(seed)), Spent.now()
         points = Painting(setup, data, seed, plan).run(bundle, placement)
-        setup.results.append({**key, "points": points})
+        setup.results.append({**key, "points": points, **setup.spent(since)})
         curve = "  ".join(f"{p['strokes']}: {p['miou']:.3f}" for p in points)
         print(f"{data.name:8s} seed {seed}  {placement:10s} mIoU by strokes  {curve}", flush=True)
 

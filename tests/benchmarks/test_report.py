@@ -89,6 +89,12 @@ def test_what_shows_no_gain_and_what_shows_no_loss_are_told_apart() -> None:
     assert without_loss(results()) == ["guidance: none"]
 
 
+def test_the_report_says_if_rows_come_from_several_versions_of_the_code(tmp_path: Path) -> None:
+    found = [r | {"code": "a"} for r in rows()]
+    assert "the same code" not in report(found, tmp_path, UNWRITTEN)
+    assert "there are 2 versions" in report([*found[1:], found[0] | {"code": "b"}], tmp_path, UNWRITTEN)
+
+
 def test_a_table_is_markdown() -> None:
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n|---|---|\n| 1 | 2 |"
 
