@@ -43,6 +43,9 @@ class CommandRequest:
         self._require_positive("steps", "steps")
         self._require_positive("rounds", "rounds")
         self._require_positive("count", "places")
+        hold_out = getattr(self, "hold_out", 0.0)
+        if not 0 <= hold_out <= 0.5:
+            raise InvalidSettings(f"--hold-out is {hold_out!r}; give a share from 0 (none) to 0.5.")
         if self.device not in DEVICES:
             raise InvalidSettings(
                 f"The device {self.device!r} is not known; allowed are {', '.join(DEVICES)}."
@@ -227,6 +230,8 @@ class AdaptRequest(CommandRequest):
     """Sentences about the target images that join the guidance."""
     captioner: str | None = None
     """CoCa model that describes some target images instead."""
+    hold_out: float = 0.15
+    """Share of each class's strokes, 0 to 0.5, that a round does not see and is judged by; one that got worse is taken back."""
     out: Path
     """Bundle to write."""
     budget: float = 60.0

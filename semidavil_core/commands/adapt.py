@@ -51,6 +51,14 @@ def adapt(
         str | None,
         typer.Option("--captioner", metavar="NAME", help="CoCa model that describes the target images."),
     ] = None,
+    hold_out: Annotated[
+        float,
+        typer.Option(
+            "--hold-out",
+            metavar="SHARE",
+            help="Share of the strokes that no round trains on: a round that makes them worse is taken back. 0: train on all.",
+        ),
+    ] = 0.15,
     budget: Annotated[
         float, typer.Option("--budget", metavar="S", help="Seconds of adaptation per round.")
     ] = 60.0,
@@ -73,6 +81,7 @@ def adapt(
         source=source,
         describe=tuple(describe or ()),
         captioner=captioner,
+        hold_out=hold_out,
         out=out,
         budget=budget,
         rounds=rounds,
@@ -109,7 +118,7 @@ def iter_adapt_command(request: AdaptRequest, control: RunControl) -> Job:
     done = 0
     while done < request.rounds and not control.stop_requested:
         yield training_stage(f"round {done + 1} of {request.rounds}", budget)
-        yield from session.adapt(budget, control)
+        yield from session.adapt(budget, control, hold_out=request.hold_out, keep_better=True)
         save_bundle(session.bundle(), request.out)
         done += 1
     if done == 0:
