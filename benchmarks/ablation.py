@@ -31,6 +31,7 @@ from semidavil_core.inference.evaluate import drain
 from semidavil_core.model.from_language import segmenter_from_language
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import AdaptSettings
+from semidavil_core.vlm.language_source import UserText
 
 
 class Ablation:
@@ -49,20 +50,29 @@ class Ablation:
         """Run one row, unless it is there."""
         setup, settings = self._setup, row.settings(seed)
         more = [row.prepare_settings.to_json(), row.network, row.substitute, row.source_free, row.prepared]
+        more += data.words if row.words else ()
         key = setup.key("ablation", data, seed, settings, more) | {"group": row.group, "name": row.name}
-        if setup.results.has(key):
+        if setup.results.has(key) or (row.words and not data.words):
             return
         bundle = self._start(row, data, seed)
-        since, steps, model = Spent.now(), 0, bundle.segmenter
-        if row.trained:
-            session = setup.session(bundle, data.target, None if row.source_free else data.source, settings)
-            with substituted(row.substitute):
-                steps = drain(session.adapt(setup.budget.budget)).steps
-            model = session.bundle().segmenter
+        since = Spent.now()
+        model, steps = self._adapted(bundle, row, data, settings) if row.trained else (bundle.segmenter, 0)
         spent = {"steps": steps, **setup.spent(since)}
         result = {**key, **_said(row), **spent, **self._measured(model, data, settings)}
         setup.results.append(result)
         print(_line(result), flush=True)
+
+    def _adapted(
+        self, bundle: Bundle, row: AblationRow, data: DataSet, settings: AdaptSettings
+    ) -> tuple[Segmenter, int]:
+        """The model after a round of a row, and the round's steps."""
+        source = None if row.source_free else data.source
+        session = self._setup.session(bundle, data.target, source, settings)
+        if row.words:
+            session.set_language(UserText(data.words))
+        with substituted(row.substitute):
+            steps = drain(session.adapt(self._setup.budget.budget)).steps
+        return session.bundle().segmenter, steps
 
     def _start(self, row: AblationRow, data: DataSet, seed: int) -> Bundle:
         start = Start(seed, row.network, row.prepare_settings)
@@ -91,6 +101,7 @@ def _said(row: AblationRow) -> dict[str, Any]:
         "network": str(row.network),
         "substitute": row.substitute,
         "source_free": row.source_free or None,
+        "words": row.words or None,
     }
     return {name: value for name, value in said.items() if value and value != "full"}
 

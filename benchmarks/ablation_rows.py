@@ -25,6 +25,8 @@ class AblationRow:
     substitute: str | None = None
     """A name in ``SUBSTITUTES``."""
     source_free: bool = False
+    words: bool = False
+    """Sentences about the target images join the guidance; the row is left out for data of which none are known."""
     prepared: bool = True
     """False: the network before any training."""
     trained: bool = True
@@ -46,7 +48,7 @@ class AblationRow:
         """Whether it differs from the default in nothing, whatever it says."""
         same = self.settings(0) == AdaptSettings() and self.prepare_settings == PrepareSettings()
         plain = self.network is Network.FULL and self.substitute is None
-        return same and plain and self.trained and not self.source_free
+        return same and plain and self.trained and not self.source_free and not self.words
 
 
 DEFAULT: Final = AblationRow("reference", "default", priority=1)
@@ -111,6 +113,7 @@ ROWS: Final[tuple[AblationRow, ...]] = (
         "guidance",
         _row("none", priority=1, network=Network.NO_GUIDANCE),
         _row("one way: language guides features", network=Network.ONE_WAY),
+        AblationRow("", "with words about the images beside the classes", words=True),
     ),
     *_group(
         "supervised loss",

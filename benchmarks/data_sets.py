@@ -25,6 +25,22 @@ LOOK_ALIKES: Final = (
 """Classes that a model confuses because they look alike."""
 
 
+WORDS: Final[dict[str, tuple[str, ...]]] = {
+    "streets": (
+        "a street at night in fog",
+        "an infrared image of a street",
+        "dark asphalt and bright leaves",
+    ),
+    "cells": ("cells in fluorescence microscopy", "bright nuclei on a dark background", "stained cells"),
+    "camvid": (
+        "a street at dusk, seen from a car",
+        "a town in the evening light",
+        "dark houses under a bright sky",
+    ),
+}
+"""What a person might say of the target images."""
+
+
 @dataclass(frozen=True)
 class DataSet:
     """One data set, opened; images are decoded on demand."""
@@ -40,6 +56,11 @@ class DataSet:
     evaluation: Domain
     fingerprint: str
     """Changes when a file is added, removed or rewritten with another size."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Sentences about the target images; none are known of a data set of one's own."""
+        return WORDS.get(self.name, ())
 
     @property
     def look_alikes(self) -> tuple[str, ...]:

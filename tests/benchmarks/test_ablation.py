@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,20 +37,33 @@ def test_rows_are_appended_once_and_hold_what_the_report_needs(data: DataSet, tm
     chosen = parser.parse_args(options("--results", str(tmp_path / "r.jsonl"), "--work", str(tmp_path)))
     ablation = Ablation(BenchSetup.of(chosen))
     joint = next(row for row in ROWS if row.substitute == "joint H")
-    for row in (DEFAULT, DEFAULT, joint):
+    words = next(row for row in ROWS if row.words)
+    for row in (DEFAULT, DEFAULT, joint, words):
         ablation.run(row, data, 0)
     rows = ResultFile(tmp_path / "r.jsonl").rows(kind="ablation")
     assert [(row["group"], row["name"]) for row in rows] == [
         (DEFAULT.group, DEFAULT.name),
         (joint.group, joint.name),
     ]
-    first, second = rows
+    first, second = rows  # nothing is known to say of these images
     assert first["steps"] == second["steps"] == 1
     assert 0 <= first["miou"] <= 1
     assert 0 <= first["pseudo_accuracy"] <= 1
     assert second["substitute"] == "joint H"
     assert second["changes"] == {"dyce_hard": 0.2}
     assert len(list(tmp_path.glob("*.safetensors"))) == 1, "both rows start from one model"
+
+
+def test_words_about_the_images_join_the_round(data: DataSet, tmp_path: Path) -> None:
+    parser = parser_of("", seconds=1, prepare_seconds=1)
+    setup = BenchSetup.of(parser.parse_args(options("--work", str(tmp_path))))
+    words = next(row for row in ROWS if row.words)
+    named = replace(data, name="streets")
+    bundle = setup.starts.bundle(named, Start(0))
+    model, steps = Ablation(setup)._adapted(bundle, words, named, words.settings(0))
+    assert steps == 1
+    assert len(model.context) == len(named.words) > 0
+    assert not len(bundle.segmenter.context)
 
 
 def test_a_start_model_is_trained_once_and_read_afterwards(vlm: Vlm, data: DataSet, tmp_path: Path) -> None:
