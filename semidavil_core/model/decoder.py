@@ -74,10 +74,9 @@ class ClassAgnosticDecoder(nn.Module):
         # <W f + b, q> = <f, W^T q> + <b, q>: classes are few and pixels many, so the embedding goes into the classes.
         query, embedding = self.query(language), self.pixel_embedding
         classes = query @ embedding.weight.flatten(1)  # (B, K, fine_width)
-        pixels = pyramid.movedim(1, -1).flatten(
-            1, 2
-        )  # (B, h_0 w_0, fine_width), a view of channels-last features
-        scores = pixels @ classes.transpose(1, 2) + (query @ embedding.bias).unsqueeze(1)
+        # (B, h_0 w_0, fine_width), a view of channels-last features
+        pixels = pyramid.movedim(1, -1).flatten(1, 2)
+        scores: Tensor = pixels @ classes.transpose(1, 2) + (query @ embedding.bias).unsqueeze(1)
         return scores.unflatten(1, pyramid.shape[-2:]).movedim(-1, 1)
 
     def pixel_features(self, guided: Tensor, fine: Sequence[Tensor], image: Tensor) -> Tensor:
