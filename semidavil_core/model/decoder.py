@@ -76,8 +76,9 @@ class ClassAgnosticDecoder(nn.Module):
         classes = query @ embedding.weight.flatten(1)  # (B, K, fine_width)
         # (B, h_0 w_0, fine_width), a view of channels-last features
         pixels = pyramid.movedim(1, -1).flatten(1, 2)
-        scores: Tensor = pixels @ classes.transpose(1, 2) + (query @ embedding.bias).unsqueeze(1)
-        return scores.unflatten(1, pyramid.shape[-2:]).movedim(-1, 1)
+        scores = pixels @ classes.transpose(1, 2) + (query @ embedding.bias).unsqueeze(1)
+        maps: Tensor = scores.unflatten(1, pyramid.shape[-2:]).movedim(-1, 1)
+        return maps
 
     def pixel_features(self, guided: Tensor, fine: Sequence[Tensor], image: Tensor) -> Tensor:
         """The pyramid's finest level, (B, fine_width, h_0, w_0)."""
