@@ -159,7 +159,7 @@ class HistoryController:
         self._training = True
         self._half_trained.clear()
         number = 1 + max((e.number for e in self.rounds.entries if e.available), default=0)
-        self._plot.begin(f"Round {number}", event.total)
+        self._plot.begin(f"Round {number}", event.total if event.unit == "seconds" else 0.0)
         self._plot.show()
 
     def _on_failed(self, _: str) -> None:

@@ -25,7 +25,7 @@ from semidavil_core.events import Event, Notice, PreviewReady, RoundRestored, St
 from semidavil_napari._engine_memory import Client, EngineMemory, KeptModel, iter_answer, iter_greeting
 from semidavil_napari._round_plan import PlanImage, RoundPlan
 from semidavil_napari._session import Stage
-from semidavil_napari._start_model import iter_model, wanted_model
+from semidavil_napari._start_model import iter_model, training_started, wanted_model
 
 _FIRST_LOOKS: Final = 4
 
@@ -61,7 +61,7 @@ def iter_round(
         yield from _iter_first_look(client, plan, stops)
         if stops():
             return
-    yield StageStarted(Stage.ADAPT, plan.budget.seconds, "seconds")
+    yield training_started(Stage.ADAPT, plan.budget)
     yield from iter_answer(client, Adapt(plan.budget, plan.hold_out))
     memory.rounds += 1
     if plan.keep_in is not None:

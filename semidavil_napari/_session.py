@@ -114,6 +114,7 @@ class Session:
 
     status: Status = field(default_factory=Status)
     _budget: float = 0.0
+    _counts_steps: bool = False
     _training: State = State.PREPARING
     _stage: str = ""
     _total: float = 0.0
@@ -136,7 +137,7 @@ class Session:
             case StageProgress() if self._total:
                 return self._progressed(event)
             case StepFinished():
-                left = max(0.0, self._budget - event.seconds)
+                left = self._left(event)
                 return self._keep(self._step_sentence(event, left), min(1.0, event.fraction), left)
             case Paused() if self.status.state is not State.STOPPING:
                 self._before_pause = self.status
@@ -176,7 +177,7 @@ class Session:
         self._stage_began = self._clock()
         state = _STATE_OF_STAGE.get(Stage(event.stage)) if event.stage in set(Stage) else None
         if state in _TRAINING:
-            self._budget, self._training = event.total, state
+            self._budget, self._training, self._counts_steps = event.total, state, event.unit == "steps"
         if self.status.state is State.STOPPING and state is not State.PREDICTING:
             return self.status
         return self._set(
@@ -191,6 +192,12 @@ class Session:
         if left is not None and taken >= _TELLS_THE_REST_AFTER and share < 1:
             words += f", about {in_words(left)} left"
         return self._keep(words, share, left)
+
+    def _left(self, event: StepFinished) -> float:
+        """Seconds that training goes on; where steps are counted, as long as they take so far."""
+        if not self._counts_steps:
+            return max(0.0, self._budget - event.seconds)
+        return event.seconds * (1 - event.fraction) / event.fraction if event.fraction else 0.0
 
     def _step_sentence(self, event: StepFinished, left: float) -> str:
         in_round = self._training is State.ADAPTING

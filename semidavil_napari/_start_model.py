@@ -9,6 +9,7 @@ from semidavil_core.classes import ClassSet
 from semidavil_core.engine.requests import ArrayMap, LoadBundle, PrepareFromSource, SetClasses, SetSource
 from semidavil_core.events import Event, ModelChanged, StageStarted
 from semidavil_core.export.bundle_files import is_bundle
+from semidavil_core.settings import Budget
 from semidavil_napari._engine_memory import Client, EngineMemory, iter_answer
 from semidavil_napari._round_plan import RoundPlan
 from semidavil_napari._session import Stage
@@ -86,7 +87,14 @@ def _iter_preparation(client: Client, plan: RoundPlan) -> Iterator[Event]:
     classes = plan.source.named_now(plan.classes)
     yield StageStarted("reading the source", 0)
     yield from iter_answer(client, _whole_source(plan.source, classes))
-    yield StageStarted(Stage.PREPARE, plan.prepare_budget.seconds, "seconds")
+    yield training_started(Stage.PREPARE, plan.prepare_budget)
     yield from iter_answer(
         client, PrepareFromSource(classes, plan.vlm, plan.prepare_budget, device=plan.device)
     )
+
+
+def training_started(stage: Stage, budget: Budget) -> StageStarted:
+    """The event that training begins, with what its budget counts."""
+    if budget.steps is not None:
+        return StageStarted(stage, budget.steps, "steps")
+    return StageStarted(stage, budget.seconds, "seconds")

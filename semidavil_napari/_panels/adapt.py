@@ -28,6 +28,8 @@ class AdaptPanel(QWidget):
     pause = Signal()
     resume = Signal()
     stop = Signal()
+    retold = Signal()
+    """The status may say something else."""
     copy_command = Signal()
     """A person wants the command lines that do the same."""
 
@@ -106,6 +108,10 @@ class AdaptPanel(QWidget):
         """Nothing can be wrong here."""
         return None
 
+    def summary(self) -> str:
+        """The status in one line."""
+        return str(self._status.text())
+
     def say(self, sentence: str) -> None:
         """Show a sentence in place of the status, until that changes."""
         self._status.setText(sentence)
@@ -132,6 +138,7 @@ class AdaptPanel(QWidget):
             self._failed = status.failed
             colour_words(self._status, failed=status.failed)
         self.plot.refresh()
+        self.retold.emit()
 
     def _show_progress(self, fraction: float) -> None:
         """An unknown share is an empty bar: Qt's moving one would draw the whole window anew many times a second."""

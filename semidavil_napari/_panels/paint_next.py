@@ -30,6 +30,8 @@ class Places:
 class PaintNextPanel(QWidget):
     """A button, "k of n", and the reason."""
 
+    retold = Signal()
+    """Other places are shown."""
     wanted = Signal(int)
     """A person wants the next place (1) or the one before (-1)."""
 
@@ -71,6 +73,11 @@ class PaintNextPanel(QWidget):
         self._back.setEnabled(places.total > 1)
         self._words.setText(_sentence(places))
         self._words.setToolTip("Why one more stroke helps there.")
+        self.retold.emit()
+
+    def summary(self) -> str:
+        """What is said of the places, in one line."""
+        return str(self._words.text())
 
     def validation_error(self) -> str | None:
         """Nothing can be wrong here."""

@@ -63,8 +63,9 @@ class Section(QFrame):
     def refresh(self) -> None:
         """The panel may hold something else now."""
         words = _summary(self._content) if self.folded else ""
-        self._summary.setText(words)
-        self._summary.setToolTip(words)
+        if words != self._summary.text():
+            self._summary.setText(words)
+            self._summary.setToolTip(words)
 
 
 def unfold_around(widget: QWidget) -> None:

@@ -8,6 +8,7 @@ import pytest
 from qtpy.QtWidgets import QLabel, QWidget
 
 from semidavil_napari._panels.section import Section, unfold_around
+from semidavil_napari._session import State, Status
 from tests.napari.conftest import child
 from tests.napari.test_plugin import has_sample
 
@@ -59,6 +60,15 @@ def test_a_folded_section_tells_what_is_missing_and_then_what_was_chosen(open_wi
     assert "try a sample" in images._summary.text()
     viewer.add_image(np.zeros((3, 32, 40, 3), np.uint8), name="night")
     assert "night" in images._summary.text()
+
+
+def test_even_the_pinned_sections_fold_and_go_on_telling_how_it_fares(open_widget) -> None:
+    widget, _ = open_widget()
+    adapt = next(s for s in widget.findChildren(Section) if "Adapt" in s._title)
+    adapt.fold(True)
+    assert adapt._summary.text() == "Ready to adapt."
+    widget._adapt.show_status(Status(State.ADAPTING, "Round 3: 41 s left"), None)
+    assert adapt._summary.text() == "Round 3: 41 s left"
 
 
 def test_a_sample_opens_from_the_empty_window_and_leaves_the_classes_in_view(

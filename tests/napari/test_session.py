@@ -26,6 +26,15 @@ def adapting() -> Session:
     return session
 
 
+def test_a_round_of_so_many_steps_tells_the_rest_from_their_pace() -> None:
+    session = Session()
+    session.begin()
+    session.happened(StageStarted(Stage.ADAPT, 50, "steps"))
+    session.happened(StageStarted("reading the images", 24, "images"))
+    status = session.happened(StepFinished(step=20, seconds=40.0, fraction=0.4, loss=0.5))
+    assert status.sentence.startswith("Round 1: 60 s left, 20 steps")
+
+
 def test_the_status_says_the_round_what_is_left_and_how_sure_the_teacher_is() -> None:
     status = adapting().status
     assert status.sentence == "Round 1: 41 s left, 212 steps, mean confidence 0.83"
