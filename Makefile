@@ -15,10 +15,10 @@ SCREEN = $(if $(filter Linux,$(shell uname -s 2>/dev/null)),$(if $(DISPLAY)$(WAY
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo gui test check format bench ablation mini samples clean
+.PHONY: help demo gui test check format bench ablation mini samples screenshots clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 13
 
 demo: $(VENV)/.core ## Adapt a model to night streets; pictures, figures and the model go to demo/
 	$(BIN)/semidavil demo --out $(OUT) $(ARGS)
@@ -50,6 +50,9 @@ mini: $(VENV)/.mini ## Rebuild the embedded vision-language model
 
 samples: $(VENV)/.core ## Render sample_data/ again
 	$(PY) sample_data/render.py $(ARGS)
+
+screenshots: $(VENV)/.gui ## Take the pictures of the window in docs/images again
+	xvfb-run -a -s "-screen 0 1280x900x24" $(PY) docs/make_screenshots.py $(ARGS)
 
 clean: ## Remove the environment and everything built
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
