@@ -6,7 +6,6 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QGridLayout,
-    QLabel,
     QProgressBar,
     QToolButton,
     QWidget,
@@ -15,6 +14,7 @@ from qtpy.QtWidgets import (
 from semidavil_core.settings import Budget
 from semidavil_napari._panels.plot import RoundPlot
 from semidavil_napari._panels.rows import colour_words, named_button
+from semidavil_napari._panels.words import Words
 from semidavil_napari._session import State, Status, in_words
 
 _PROGRESS_PARTS = 1000
@@ -65,9 +65,8 @@ class AdaptPanel(QWidget):
         self._progress.setTextVisible(False)
         self._progress.setRange(0, _PROGRESS_PARTS)
         self._progress.setMaximumHeight(8)
-        self._status = QLabel()
+        self._status = Words()
         self._status.setObjectName("semidavil_status")
-        self._status.setWordWrap(True)
         self._status.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self._status.setMinimumHeight(self._status.fontMetrics().lineSpacing() * _STATUS_LINES)
         copy = QToolButton()

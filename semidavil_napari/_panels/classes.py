@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QMessageBox,
     QPushButton,
@@ -27,6 +26,7 @@ from semidavil_core.errors import InvalidClasses
 from semidavil_napari._aside import Run, run_now
 from semidavil_napari._classes_editing import ClassEditor
 from semidavil_napari._panels.class_table import ClassTable
+from semidavil_napari._panels.words import Words
 
 _SCORE = "class/"
 _FILES = "Classes (*.json);;All files (*)"
@@ -58,9 +58,9 @@ class ClassesPanel(QWidget):
         self._table = ClassTable()
         self._name = QLineEdit()
         self._add = QPushButton("Add class")
-        self._undo_bar, self._undo_text, self._undo = QFrame(), QLabel(), QPushButton("Undo")
+        self._undo_bar, self._undo_text, self._undo = QFrame(), Words(), QPushButton("Undo")
         self._tools = _tools()
-        self._words = QLabel()
+        self._words = Words()
         self._lay_out()
         self._connect()
         self._refill()
@@ -76,8 +76,6 @@ class ClassesPanel(QWidget):
         self._undo.setObjectName("semidavil_undo_removal")
         self._undo.setToolTip("Bring the class back to its place, with its strokes.")
         self._words.setObjectName("semidavil_class_words")
-        self._undo_text.setWordWrap(True)
-        self._words.setWordWrap(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._table)

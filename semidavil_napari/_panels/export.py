@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 
 from semidavil_core.export.formats import FORMATS, ExportFormat, Needs
 from semidavil_napari._panels.rows import named_button
+from semidavil_napari._panels.words import Words
 
 _READY = "Save the adapted model, predictions of all images, confidence and probability maps."
 _NOT_READY = "Finish a round first; then its model can be saved."
@@ -32,9 +33,8 @@ class ExportPanel(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._button = _button("Export …", "semidavil_export", _NOT_READY)
-        self._words = QLabel()
+        self._words = Words()
         self._words.setObjectName("semidavil_export_said")
-        self._words.setWordWrap(True)
         self._words.hide()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -73,9 +73,8 @@ class ExportDialog(QDialog):
         self._folder.setObjectName("semidavil_export_folder")
         self._folder.setToolTip("Everything goes into this folder; it is made if it is not there.")
         browse = _button("Browse …", "semidavil_export_browse", "Choose the folder.")
-        self._words = QLabel()
+        self._words = Words()
         self._words.setObjectName("semidavil_export_words")
-        self._words.setWordWrap(True)
         self._start = _button("Export", "semidavil_export_start", "Export what is ticked. Progress and Stop are in the section Adapt.")  # fmt: skip
         self._start.setDefault(True)
         self._copy = _button("Copy the equivalent command", "semidavil_export_command", "Copy command lines that adapt and predict in the same way, for a script or another computer.")  # fmt: skip

@@ -13,13 +13,13 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QWidget,
 )
 
 from semidavil_core.vlm.presets import DEFAULT_PRESET, PRESETS, Preset
+from semidavil_napari._panels.words import Words
 
 _DEVICES = {
     "auto": "automatic",
@@ -52,7 +52,7 @@ class GuidancePanel(QWidget):
         self._problems: dict[str, str] = {}
         self._downloading = ""
         self._from_bundle = False
-        self._vlm, self._device, self._hint = QComboBox(), QComboBox(), QLabel()
+        self._vlm, self._device, self._hint = QComboBox(), QComboBox(), Words()
         self._download, self._folder = QPushButton(), QPushButton("Choose folder …")
         self._progress, self._fetching = QProgressBar(), QWidget()
         self._fill()
@@ -83,7 +83,6 @@ class GuidancePanel(QWidget):
         self._folder.setToolTip(
             "Use a model folder in open_clip's format: open_clip_config.json and weights."
         )
-        self._hint.setWordWrap(True)
 
     def _lay_out(self) -> None:
         row = QHBoxLayout(self._fetching)

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from semidavil_napari._panels.axes import AxesPanel
 from semidavil_napari._panels.rows import named_button, row_of
+from semidavil_napari._panels.words import Words
 
 _ROW_HEIGHT = 18
 _MOST_ROWS = 5
@@ -60,8 +61,7 @@ class ImagesPanel(QWidget):
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.setUniformItemSizes(True)
         self._folder = named_button("Open folder …", "semidavil_open_folder", "Open all images of a folder: those of one size become one stack.")  # fmt: skip
-        self._welcome = QLabel(_WHERE_FROM)
-        self._welcome.setWordWrap(True)
+        self._welcome = Words(_WHERE_FROM)
         self._samples = row_of(*map(self._sample_button, _SAMPLES))
         self._all = named_button("All", "semidavil_tick_all", "Tick every image.")
         self._none = named_button("None", "semidavil_tick_none", "Tick no image.")
@@ -70,9 +70,8 @@ class ImagesPanel(QWidget):
         self._preview.setObjectName("semidavil_preview")
         self._preview.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._preview.setWordWrap(True)
-        self._hint = QLabel()
+        self._hint = Words()
         self._hint.setObjectName("semidavil_images_hint")
-        self._hint.setWordWrap(True)
         self._hint.setMinimumWidth(_HINT_WIDTH)
         self._add = named_button("Add scribbles layer", "semidavil_add_scribbles", "Give every ticked image that is shown an empty Labels layer to paint strokes into.")  # fmt: skip
         self._lay_out()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from semidavil_napari._panels.words import Words
 
 BEFORE_THE_FIRST_ROUND = "After the first round this shows where one more stroke helps most."
 _TIP = "Show the next place where one more stroke helps most, with the brush set to its likely class (key N)."
@@ -46,9 +48,8 @@ class PaintNextPanel(QWidget):
         self._back.setAccessibleName("Place before")
         self._back.setToolTip("Back to the place before (Shift+N).")
         self._back.setFixedWidth(self._back.fontMetrics().height() * 2)
-        self._words = QLabel()
+        self._words = Words()
         self._words.setObjectName("semidavil_next_reason")
-        self._words.setWordWrap(True)
 
         row = QHBoxLayout()
         row.addWidget(self._back)

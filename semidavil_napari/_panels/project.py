@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from semidavil_napari._panels.rows import colour_words, named_button
+from semidavil_napari._panels.words import Words
 
 _NAMED = 3
 
@@ -27,13 +28,11 @@ class ProjectPanel(QWidget):
         super().__init__(parent)
         self._open = named_button("Open project …", "semidavil_open_project", "Open a folder that was saved here: images, strokes, classes and rounds come back.")  # fmt: skip
         self._save = named_button("Save project …", "semidavil_save_project", "Save images, strokes, classes and rounds as one folder. From then on every stroke is saved there by itself.")  # fmt: skip
-        self._status = QLabel()
+        self._status = Words()
         self._status.setObjectName("semidavil_project_status")
-        self._status.setWordWrap(True)
         self._status.setToolTip("Where your strokes are kept.")
-        self._question = QLabel()
+        self._question = Words()
         self._question.setObjectName("semidavil_project_question")
-        self._question.setWordWrap(True)
         self._answers = QHBoxLayout()
         buttons = QHBoxLayout()
         buttons.addWidget(self._open)

@@ -12,13 +12,13 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QGridLayout,
     QHeaderView,
-    QLabel,
     QTreeWidget,
     QTreeWidgetItem,
     QWidget,
 )
 
 from semidavil_napari._panels.rows import named_button
+from semidavil_napari._panels.words import Words
 from semidavil_napari._round_list import START, RoundEntry, Verdict
 from semidavil_napari._session import in_words
 
@@ -76,11 +76,9 @@ class RoundsPanel(QWidget):
         self._comparing = -1
         self._pressed = QElapsedTimer()
         self._list = _table()
-        self._alert = QLabel()
+        self._alert = Words()
         self._alert.setObjectName("semidavil_round_alert")
-        self._alert.setWordWrap(True)
-        self._none = QLabel("Each round is listed here, to compare it and to go back.")
-        self._none.setWordWrap(True)
+        self._none = Words("Each round is listed here, to compare it and to go back.")
         self._back = named_button(
             "", "semidavil_round_back", "Take the model from before this round again.", wide=True
         )

@@ -13,7 +13,6 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
-    QLabel,
     QLineEdit,
     QVBoxLayout,
     QWidget,
@@ -23,6 +22,7 @@ from semidavil_core.errors import SemiDavilError
 from semidavil_core.samples import SAMPLE_NAMES, sample_folder
 from semidavil_core.settings import Budget
 from semidavil_napari._panels.rows import button, refill, row_of
+from semidavil_napari._panels.words import Words
 from semidavil_napari._sources import LayerSource, Source, SourceKind, classes_of_folder, find_source
 
 _FILES: Final = "Folder or bundle"
@@ -72,9 +72,8 @@ class SourcePanel(QWidget):
         self._prepare.setRange(1, 7 * 24 * 3600)
         self._prepare.setSuffix(" s, once, before round 1")
         self._prepare.setValue(self._budget.seconds)
-        self._hint = QLabel()
+        self._hint = Words()
         self._hint.setObjectName("semidavil_source_hint")
-        self._hint.setWordWrap(True)
         self._lay_out()
         self._connect()
         self._on_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import napari
+import numpy as np
 import pytest
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -74,6 +75,16 @@ def test_a_small_screen_cuts_off_no_button(small_screen) -> None:
     assert len(buttons) > 15
     cut = [b.text() for b in buttons if b.width() < min(b.sizeHint().width(), _text_width(b))]
     assert cut == []
+
+
+def test_the_long_name_of_a_layer_does_not_widen_the_window(small_screen, qtbot) -> None:
+    before = small_screen.minimumSizeHint().width()
+    viewer = napari.current_viewer()
+    name = "experiment_2024-03-12_plate07_wellB04_site3_" + 4 * "averylongname"
+    viewer.add_image(np.zeros((4, 32, 40), np.uint16), name=name)
+    qtbot.wait(300)
+    assert name in child(small_screen, "semidavil_status").text()
+    assert small_screen.minimumSizeHint().width() <= before + 40, "all but a short piece of it wraps"
 
 
 def test_long_names_of_classes_leave_room_for_the_rest(small_screen) -> None:
