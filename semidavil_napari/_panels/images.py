@@ -31,6 +31,7 @@ _PREVIEW_SIDE = 84
 _SAMPLES = {"streets": "Streets at night", "cells": "Fluorescent cells"}
 _HINT_WIDTH = 120
 _NO_IMAGES = "Open images of the new domain: drop files into napari, open a folder, or try a sample."
+_LIST_TIP = "The images of the new domain: tick every image layer to adapt to. A stack counts as many images."
 _WHERE_FROM = (
     "Drop images into napari, or open a folder. To try it out first, open a sample with everything in it:"
 )
@@ -55,9 +56,7 @@ class ImagesPanel(QWidget):
         self._problem: str | None = None
         self._list = QListWidget()
         self._list.setObjectName("semidavil_target")
-        self._list.setToolTip(
-            "The images of the new domain: tick every image layer to adapt to. A stack counts as many images."
-        )
+        self._list.setToolTip(_LIST_TIP)
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.setUniformItemSizes(True)
         self._folder = named_button("Open folder …", "semidavil_open_folder", "Open all images of a folder: those of one size become one stack.")  # fmt: skip
@@ -149,6 +148,7 @@ class ImagesPanel(QWidget):
         for item in self._items():
             if item.text() != names[_key(item)]:
                 item.setText(names[_key(item)])
+                item.setToolTip(f"{names[_key(item)]}\n{_LIST_TIP}")
         self._list.blockSignals(False)
 
     def _refill(self, names: Mapping[str, str], ticked: set[str], *, tick_new: bool) -> None:
@@ -158,6 +158,7 @@ class ImagesPanel(QWidget):
         self._list.clear()
         for key, name in names.items():
             item = QListWidgetItem(name)
+            item.setToolTip(f"{name}\n{_LIST_TIP}")
             item.setData(Qt.ItemDataRole.UserRole, key)
             item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
             tick = key in ticked or (tick_new and key not in known)
