@@ -26,6 +26,8 @@ class LearnerState:
     student: Mapping[str, Tensor]
     teacher: Mapping[str, Tensor]
     updates: int
+    temperature: float = 1.0
+    """Of the teacher's confidence."""
 
     @classmethod
     def of(cls, learner: Learner, like: LearnerState | None = None) -> LearnerState:
@@ -37,6 +39,7 @@ class LearnerState:
             _weights(learner.student, student_before),
             _weights(teacher.model, teacher_before),
             teacher.updates,
+            teacher.model.temperature,
         )
 
     @torch.no_grad()
@@ -45,6 +48,7 @@ class LearnerState:
         learner.student.load_state_dict(dict(self.student), strict=False)
         learner.teacher.model.load_state_dict(dict(self.teacher), strict=False)
         learner.teacher.updates = self.updates
+        learner.teacher.model.temperature = self.temperature
 
     @torch.no_grad()
     def average_into(self, learner: Learner, share: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -13,16 +13,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from semidavil_core.adaptation.calibration import fitted_temperature
 from semidavil_core.adaptation.editable_domain import EditableDomain, RelabelledDomain
 from semidavil_core.adaptation.ema_teacher import EmaTeacher
 from semidavil_core.adaptation.held_out import HeldOutStrokes, HoldOut
-from semidavil_core.adaptation.held_out_check import Comparison, HeldOutWatch, compare
+from semidavil_core.adaptation.held_out_check import HeldOutWatch, compare
 from semidavil_core.adaptation.loop import LoopEnd
 from semidavil_core.adaptation.round import Learner, Round, preview_of
 from semidavil_core.adaptation.round_history import LearnerState, RoundHistory, RoundRecord
+from semidavil_core.adaptation.round_words import TOO_FEW, agreement_in_words, worse_in_words
 from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.step import Guides
-from semidavil_core.adaptation.stroke_agreement import StrokeAgreement
 from semidavil_core.adaptation.stroke_looks import StrokeLook, look_at_strokes
 from semidavil_core.classes import ClassSet
 from semidavil_core.control import RunControl
@@ -40,10 +41,6 @@ from semidavil_core.vlm.text_embeddings import embed_classes
 _LOOK_SHARE: Final = 0.1  # of the seconds of a round, for each of the looks before and after it
 _DESCRIBED: Final = 8  # images that sentences are asked about
 _LOOK_AFTER_STOP: Final = 1.0  # seconds
-_TOO_FEW: Final = (
-    "There are too few strokes to keep some aside, so it is not measured whether this round helps; "
-    "paint at least three strokes of a class, or a long one."
-)
 
 
 class AdaptationSession:
@@ -218,14 +215,14 @@ class AdaptationSession:
         check_scribbles(target, self._classes)
         held = self._hold_out.choose(target, hold_out)
         if hold_out and not held.strokes:
-            yield Notice(_TOO_FEW)
+            yield Notice(TOO_FEW)
         yield from self._prepare_guides()
         limit = _LOOK_SHARE * budget.seconds if budget.steps is None else float("inf")
         look = partial(look_at_strokes, self._learner.teacher.model, target, held, now=self._now)
         before = look(seconds=limit, stopped=lambda: control.stop_requested)
         painted = self._painted_names(target)
         share = before.agreement.share(self._settings.averaging) if painted <= self._learnt else 1.0
-        yield Notice(_agreement_in_words(before.agreement, sorted(painted - self._learnt)))
+        yield Notice(agreement_in_words(before.agreement, sorted(painted - self._learnt)))
         with self._undone_by_failure() as state:
             spent = self._now() - began
             yield from _held_out_figure(before, 0, spent)
@@ -241,6 +238,8 @@ class AdaptationSession:
             state.average_into(self._learner, share)
             stopped = end.reason is FinishReason.STOPPED
             after = look(seconds=min(limit, _LOOK_AFTER_STOP) if stopped else limit) if end.steps else before
+            if end.steps and (growth := fitted_temperature(after.evidence)) is not None:
+                self._learner.teacher.model.temperature *= growth
             yield from _held_out_figure(after, end.steps, end.seconds)
         self._hold_out.trained()
         self._learnt |= painted
@@ -283,7 +282,7 @@ class AdaptationSession:
         if end.reason is FinishReason.RESTORED:
             state.load_into(self._learner)
         if worse and compared is not None:
-            yield Notice(_worse_in_words(compared, record))
+            yield Notice(worse_in_words(compared, record))
         yield RoundFinished(record.round, end.reason, end.steps, end.seconds, scores)
         return end
 
@@ -356,27 +355,6 @@ class AdaptationSession:
             reference.check_same_weights(vlm.reference)
             self._vlm = vlm
         return self._vlm
-
-
-def _agreement_in_words(agreement: StrokeAgreement, new: Sequence[str]) -> str:
-    found = (
-        f"The model agrees with the strokes on {agreement.accuracy:.0%} of their pixels "
-        f"({agreement.class_accuracy:.0%} as a mean over the classes)"
-    )
-    return f"{found}; new to it: {', '.join(new)}." if new else f"{found}."
-
-
-def _worse_in_words(compared: Comparison, record: RoundRecord) -> str:
-    before = "the start" if record.parent == 0 else f"round {record.parent}"
-    remedy = (
-        f"so the model of {before} stands"
-        if record.reason is FinishReason.RESTORED
-        else f"so go back to {before}, or paint more where it is wrong"
-    )
-    return (
-        f"Round {record.round} got worse on the {compared.strokes} strokes kept aside "
-        f"({compared.before:.0%} right before, {compared.after:.0%} after; chance alone explains up to {compared.margin:.0%}), {remedy}."
-    )
 
 
 def _followed(names: set[str], old: ClassSet, new: ClassSet) -> set[str]:

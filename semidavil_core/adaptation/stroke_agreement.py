@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from semidavil_core.data.domains import Domain
-from semidavil_core.inference.predict import PREVIEW, Predictor
+from semidavil_core.inference.predict import PREVIEW, Prediction, Predictor
 from semidavil_core.metrics.confusion import ConfusionMatrix
 from semidavil_core.model.segmenter import Segmenter
 
 _IMAGES: Final = 16
 
-Watch = Callable[[str, NDArray[np.uint8]], bool]
-"""Hears the name and the prediction (H, W) of each image that was looked at; says whether to go on."""
+Watch = Callable[[str, Prediction], bool]
+"""Hears the name and the prediction of each image that was looked at; says whether to go on."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,9 @@ def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_:
     for index in painted[:: max(1, -(-len(painted) // _IMAGES))]:
         sample = target[index]
         if sample.labels is not None:
-            labels = predictor.predict(sample.image).labels
-            matrix.update(labels, sample.labels)
-            if not watch(sample.name, labels):
+            prediction = predictor.predict(sample.image)
+            matrix.update(prediction.labels, sample.labels)
+            if not watch(sample.name, prediction):
                 break
     found, true = np.diag(matrix.counts), matrix.counts.sum(1)
     occurs = true > 0

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from semidavil_core.adaptation.calibration import Evidence
 from semidavil_core.adaptation.held_out import HeldOutStrokes
 from semidavil_core.adaptation.held_out_check import StrokeShares
 from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, stroke_agreement
 from semidavil_core.data.domains import Domain
-from semidavil_core.inference.predict import PREVIEW, Predictor
+from semidavil_core.inference.predict import PREVIEW, Prediction, Predictor
 from semidavil_core.model.segmenter import Segmenter
 
 
@@ -27,6 +27,8 @@ class StrokeLook:
     held_out: StrokeShares
     seconds: float
     """How long the look took."""
+    evidence: tuple[Evidence, ...] = ()
+    """What the model said of the held-out strokes."""
 
 
 def look_at_strokes(
@@ -56,13 +58,17 @@ def look_at_strokes(
         Tells the seconds.
     """
     began = now()
-    shares = StrokeShares(held)
+    shares, evidence = StrokeShares(held), list[Evidence]()
+
+    def saw(image: str, prediction: Prediction) -> None:
+        shares.saw(image, prediction.labels)
+        evidence.extend(_evidence(held, image, prediction))
 
     def go_on() -> bool:
         return not stopped() and now() - began < seconds
 
-    def watch(image: str, prediction: NDArray[np.uint8]) -> bool:
-        shares.saw(image, prediction)
+    def watch(image: str, prediction: Prediction) -> bool:
+        saw(image, prediction)
         return go_on()
 
     agreement = stroke_agreement(model, target, watch)
@@ -71,5 +77,12 @@ def look_at_strokes(
     for name in shares.unseen:
         if not go_on():
             break
-        shares.saw(name, predictor.predict(target[rows[name]].image).labels)
-    return StrokeLook(agreement, shares, now() - began)
+        saw(name, predictor.predict(target[rows[name]].image))
+    return StrokeLook(agreement, shares, now() - began, tuple(evidence))
+
+
+def _evidence(held: HeldOutStrokes, image: str, prediction: Prediction) -> Iterator[Evidence]:
+    for number in held.by_image.get(image, []):
+        stroke = held.strokes[number]
+        probabilities = prediction.probabilities.reshape(len(prediction.probabilities), -1)[:, stroke.pixels]
+        yield Evidence(probabilities, np.full(stroke.pixels.size, stroke.label, np.intp))

@@ -95,6 +95,7 @@ def load_bundle(path: Path | str, *, device: str | torch.device = "cpu") -> Bund
         )
         segmenter.set_context(state.setdefault("context", state["text"][:0]))
         segmenter.load_state_dict(state)
+        segmenter.temperature = _temperature(config.get("temperature", 1.0))
     except (KeyError, TypeError, ValueError, RuntimeError, SemiDavilError) as error:
         reason = " ".join((str(error) or type(error).__name__).split())[
             :200
@@ -115,9 +116,16 @@ def _config(bundle: Bundle) -> dict[str, Any]:
         "semidavil": __version__,
         "vlm": bundle.vlm.to_json(),
         "logit_scale": bundle.segmenter.logit_scale,
+        "temperature": bundle.segmenter.temperature,
         "model": bundle.segmenter.settings.to_json(),
         "settings": dict(bundle.settings),
     }
+
+
+def _temperature(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 < value < float("inf"):
+        raise ValueError(f"a temperature of {value!r}")
+    return float(value)
 
 
 def _check_schema(config: Mapping[str, Any], folder: Path) -> None:

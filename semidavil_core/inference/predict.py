@@ -111,4 +111,4 @@ class Predictor:
         return np.asarray(probabilities[0].float().cpu().numpy(), np.float32)
 
     def _probabilities(self, images: Tensor) -> Tensor:
-        return self._segmenter(images).softmax(1)  # type: ignore[no-any-return]
+        return (self._segmenter(images) / self._segmenter.temperature).softmax(1)  # type: ignore[no-any-return]

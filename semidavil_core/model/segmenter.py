@@ -52,6 +52,8 @@ class Segmenter(nn.Module):
         self.guidance = guidance
         self.decoder = decoder
         self.logit_scale = float(logit_scale)
+        self.temperature = 1.0
+        """Divides the logits where they become the probabilities of a prediction; training does not see it."""
         self.settings = settings
         self.register_buffer("text", text.detach().clone())
         self.register_buffer("context", text.detach()[:0].clone())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -71,6 +72,7 @@ def test_a_bundle_read_again_predicts_the_same_and_knows_all_that_was_saved(
     assert again.settings == bundle.settings
     assert again.segmenter.settings == SMALL
     assert again.segmenter.logit_scale == bundle.segmenter.logit_scale
+    assert again.segmenter.temperature == bundle.segmenter.temperature
     assert not again.segmenter.training
 
 
@@ -157,6 +159,8 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
         f / "config.json", lambda c: {**c, "model": {**c["model"], "width": 24}}
     ),
     "no logit scale": lambda f: edit_json(f / "config.json", lambda c: {**c, "logit_scale": None}),
+    "no temperature": lambda f: edit_json(f / "config.json", lambda c: {**c, "temperature": None}),
+    "a temperature of zero": lambda f: edit_json(f / "config.json", lambda c: {**c, "temperature": 0}),
     "no classes": lambda f: (f / "classes.json").unlink(),
     "half the classes": lambda f: (f / "classes.json").write_text('[{"name": '),
     "duplicate classes": lambda f: edit_json(f / "classes.json", lambda c: [c[0], c[0], c[2]]),
@@ -223,3 +227,14 @@ def test_nothing_in_a_bundle_is_unpickled(folder: Path) -> None:
     torch.save({"text": torch.zeros(3, 24)}, folder / "weights.safetensors")
     with pytest.raises(InvalidBundle, match=r"weights\.safetensors"):
         load_bundle(folder)
+
+
+def test_a_bundle_keeps_the_temperature_and_an_older_one_without_reads_as_1(
+    bundle: Bundle, folder: Path, tmp_path: Path
+) -> None:
+    warm = copy.deepcopy(bundle.segmenter)
+    warm.temperature = 1.7
+    save_bundle(replace(bundle, segmenter=warm), tmp_path / "warm")
+    assert load_bundle(tmp_path / "warm").segmenter.temperature == 1.7
+    edit_json(folder / "config.json", lambda c: {k: v for k, v in c.items() if k != "temperature"})
+    assert load_bundle(folder).segmenter.temperature == 1.0

@@ -19,6 +19,7 @@ class Pointwise(nn.Module):
     """Logits that depend on the pixel alone; what tiles cannot change."""
 
     num_classes = 3
+    temperature = 1.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,3 +122,12 @@ def test_what_torch_fails_at_is_told_in_a_sentence(error: Exception) -> None:
     with pytest.raises(AdaptationFailed, match=r"20 x 10 pixels.*tile size"):
         predicted(network, noise(10, 20))
     assert network.training
+
+
+def test_a_temperature_makes_a_prediction_less_sure_and_calls_nothing_otherwise() -> None:
+    network, image = Pointwise(), noise(20, 30)
+    sharp = predicted(network, image)
+    network.temperature = 2.0
+    mild = predicted(network, image)
+    np.testing.assert_array_equal(mild.labels, sharp.labels)
+    assert (mild.confidence < sharp.confidence).all()

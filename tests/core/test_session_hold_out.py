@@ -237,3 +237,13 @@ def test_a_look_ends_when_its_time_is_over_but_not_before_the_first_image() -> N
     assert look.held_out.unseen
     whole = stroke_looks.look_at_strokes(session._learner.teacher.model, session.target, held)
     assert not whole.held_out.unseen
+
+
+def test_held_out_strokes_calibrate_the_confidence_and_going_back_takes_that_back() -> None:
+    session = session_of()
+    first = session.predict(session.target.names[0]).confidence
+    drain(session.adapt(TWO_STEPS, hold_out=0.15))
+    assert session.bundle().segmenter.temperature != 1.0
+    session.restore(0)
+    assert session.bundle().segmenter.temperature == 1.0
+    np.testing.assert_array_equal(session.predict(session.target.names[0]).confidence, first)
