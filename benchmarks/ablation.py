@@ -49,7 +49,14 @@ class Ablation:
     def run(self, row: AblationRow, data: DataSet, seed: int) -> None:
         """Run one row, unless it is there."""
         setup, settings = self._setup, row.settings(seed)
-        more = [row.prepare_settings.to_json(), row.network, row.substitute, row.source_free, row.prepared]
+        more = [
+            row.prepare_settings.to_json(),
+            row.network,
+            row.substitute,
+            row.source_free,
+            row.prepared,
+            row.hold_out,
+        ]
         more += data.words if row.words else ()
         key = setup.key("ablation", data, seed, settings, more) | {"group": row.group, "name": row.name}
         if setup.results.has(key) or (row.words and not data.words):
@@ -71,7 +78,7 @@ class Ablation:
         if row.words:
             session.set_language(UserText(data.words))
         with substituted(row.substitute):
-            steps = drain(session.adapt(self._setup.budget.budget)).steps
+            steps = drain(session.adapt(self._setup.budget.budget, hold_out=row.hold_out)).steps
         return session.bundle().segmenter, steps
 
     def _start(self, row: AblationRow, data: DataSet, seed: int) -> Bundle:
@@ -102,6 +109,7 @@ def _said(row: AblationRow) -> dict[str, Any]:
         "substitute": row.substitute,
         "source_free": row.source_free or None,
         "words": row.words or None,
+        "hold_out": row.hold_out or None,
     }
     return {name: value for name, value in said.items() if value and value != "full"}
 

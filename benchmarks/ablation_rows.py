@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from networks import Network
 
+from semidavil_core.adaptation.held_out import SHARE
 from semidavil_core.settings import AdaptSettings, ConfidenceMode, PrepareSettings
 
 
@@ -27,6 +28,8 @@ class AblationRow:
     source_free: bool = False
     words: bool = False
     """Sentences about the target images join the guidance; the row is left out for data of which none are known."""
+    hold_out: float = 0.0
+    """Share of the strokes that the round keeps aside, and calibrates the confidence with."""
     prepared: bool = True
     """False: the network before any training."""
     trained: bool = True
@@ -48,7 +51,8 @@ class AblationRow:
         """Whether it differs from the default in nothing, whatever it says."""
         same = self.settings(0) == AdaptSettings() and self.prepare_settings == PrepareSettings()
         plain = self.network is Network.FULL and self.substitute is None
-        return same and plain and self.trained and not self.source_free and not self.words
+        usual = self.trained and not (self.source_free or self.words or self.hold_out)
+        return same and plain and usual
 
 
 DEFAULT: Final = AblationRow("reference", "default", priority=1)
@@ -164,6 +168,8 @@ ROWS: Final[tuple[AblationRow, ...]] = (
     ),
     *_group("averaging", *(_row(f"{share:g}", priority=1, averaging=share) for share in (0.5, 1.0))),
     *_group("source style", *(_row(f"probability {share:g}", style=share) for share in (0.0, 0.5))),
+    AblationRow("strokes kept aside", "none"),
+    AblationRow("strokes kept aside", "15 %, for judgement and calibration", hold_out=SHARE),
     *_group("encoder", _row("cached: frozen", mode="cached"), _row("tuned, as auto does with a small tower")),
     *_group(
         "start of the network",

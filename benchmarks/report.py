@@ -40,7 +40,8 @@ Each piece of the method changed alone, with the same network, the same source-t
 A second is a second of the processor with one thread (`cpu s`) unless it says otherwise: what else ran on the machine takes nothing from
 a row, and a row whose steps cost more gets fewer of them. Every start model is trained once for a data set and a seed; rows that change the
 network or the preparation train a start of their own with the same budget. The scores come from evaluation images that no training
-sees; *pseudo-labels right* is the share of right labels on target images without strokes, against dense labels that no training sees.
+sees; *pseudo-labels right* is the share of right labels on target images without strokes, against dense labels that no training sees. No strokes
+are kept aside, so the confidence is not calibrated, except in the rows that say so.
 
     make ablation ARGS="--camvid DIR"                       # the rows that are missing, then this page
     python benchmarks/suggestion.py --camvid DIR            # strokes at suggestions

@@ -164,7 +164,8 @@ def calibration_section(rows: list[Row]) -> Iterator[str]:
     yield "## What confidence means"
     yield (
         f"Share of right pixels by bin of confidence (`benchmarks/calibration.py`). {_setting(rows)} *Predictions* are those of the evaluation "
-        "images, *pseudo-labels* those of target images without strokes. In brackets the share of all pixels in the bin. All pixels of all seeds together."
+        "images, *pseudo-labels* those of target images without strokes. In brackets the share of all pixels in the bin. All pixels of all seeds together. "
+        "A round fits one temperature to the strokes that it kept aside; *not calibrated* is the same model without it."
     )
     edges = [f"{100 * low:g} to {100 * high:g}" for low, high in pairwise(CONFIDENCE_EDGES)]  # fmt: skip
     body = []

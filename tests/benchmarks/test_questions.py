@@ -3,14 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import calibration
 import numpy as np
 import pytest
+from ablation_rows import ROWS
 from bench_options import parser_of
 from bench_setup import BenchSetup
 from corruptions import CORRUPTIONS, corrupted
 from data_sets import DataSet, open_data_set
 from open_vocabulary import HeldOutClass
-from report_plots import draw_suggestion
+from report_plots import THEMES, draw_suggestion
 from report_questions import SECTIONS, newest, share_of_strokes, strokes_to_reach
 from robustness import HarmCheck, destroyed
 from scoring import CONFIDENCE_EDGES, ConfidenceBins
@@ -75,6 +77,22 @@ def test_a_round_is_judged_on_what_stands_at_its_end(setup: BenchSetup, data: Da
     assert 0 <= row["miou_kept"] <= 1
     assert row["went_back"] or row["miou_kept"] == row["miou_after"]
     assert row["notices"]
+
+
+def test_calibration_measures_the_adapted_model_with_and_without_its_temperature(
+    setup: BenchSetup, data: DataSet
+) -> None:
+    calibration.run(setup, data, 0)
+    calibration.run(setup, data, 0)
+    rows = setup.results.rows(kind=calibration.KIND)
+    assert [r["name"] for r in rows] == [*calibration.STAGES]
+    source, plain, adapted = rows
+    assert source["temperature"] == plain["temperature"] == 1
+    assert sum(adapted["prediction"]["pixels"]) == sum(plain["prediction"]["pixels"]) > 0
+
+
+def test_every_group_of_the_ablation_is_in_a_picture() -> None:
+    assert {group for groups in THEMES.values() for group in groups} == {row.group for row in ROWS}
 
 
 def test_a_class_counts_as_destroyed_if_it_was_learnt_and_lost_half() -> None:
