@@ -78,7 +78,7 @@ def test_napari_as_a_whole_ends_within_seconds_and_takes_the_engine_along(
     arguments = [sys.executable, "-c", _WHOLE_NAPARI, str(FAKE_ENGINE), behaviour, str(source_folder), moment]
     environment = {**os.environ, "NAPARI_CONFIG": "", "SEMIDAVIL_RECOVERY": str(tmp_path / "recovery")}
     root = Path(FAKE_ENGINE).parents[2]
-    ran = subprocess.run(arguments, cwd=root, env=environment, capture_output=True, text=True, timeout=90, check=False)  # fmt: skip
+    ran = subprocess.run(arguments, cwd=root, env=environment, capture_output=True, text=True, timeout=300, check=False)  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     engine, _ = json.loads(next(line for line in ran.stdout.splitlines() if line.startswith("[")))
     assert not is_alive(engine)
