@@ -169,10 +169,10 @@ class Photographer:
         wait(0.2)
 
     def _state(self) -> State:
-        return self._widget._session.status.state
+        return self._widget._conductor.session.status.state
 
     def _adapting(self) -> bool:
-        status = self._widget._session.status
+        status = self._widget._conductor.session.status
         if status.failed:
             raise SystemExit(status.sentence)
         return status.state is State.ADAPTING
