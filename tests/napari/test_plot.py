@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QColor, QImage, QMouseEvent, QPalette
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from semidavil_napari._panels.plot import RoundPlot, plot_area
+from semidavil_napari._panels.plot import RoundPlot
+from semidavil_napari._panels.plot_drawing import plot_area
 
 pytestmark = pytest.mark.gui
 
@@ -108,3 +110,29 @@ def test_the_pointer_reads_values_in_place_of_the_legend(plot: RoundPlot, qtbot)
     assert (reading[:16] != legend[:16]).any()
     plot.leaveEvent(QEvent(QEvent.Type.Leave))
     np.testing.assert_array_equal(picture(plot), legend)
+
+
+def test_a_click_folds_it_to_a_line_with_the_last_values(plot: RoundPlot, qtbot) -> None:
+    run(plot)
+    high = plot.height()
+    qtbot.mouseClick(plot, Qt.MouseButton.LeftButton)
+    assert plot.folded
+    assert plot.height() < high / 3
+    assert "70% of kept-aside strokes right" in plot._last_values()
+    assert shows(picture(plot), "#e69f00") + shows(picture(plot), "#b45f00") == 0, "no curve"
+    qtbot.mouseClick(plot, Qt.MouseButton.LeftButton)
+    assert plot.height() == high
+
+
+@pytest.mark.parametrize(("height", "folded"), [(720, True), (1000, False)])
+def test_in_a_small_window_it_begins_folded(qtbot, height: int, folded: bool) -> None:
+    window, plot = QWidget(), RoundPlot()
+    qtbot.addWidget(window)
+    QVBoxLayout(window).addWidget(plot)
+    window.resize(400, height)
+    window.show()
+    assert plot.folded is folded
+    plot.fold(not folded)
+    plot.hide()
+    plot.show()
+    assert plot.folded is not folded, "what a person chose stays"
