@@ -38,7 +38,6 @@ from semidavil_core.events import Event, StageStarted, StepFinished
 from semidavil_core.settings import Budget
 from semidavil_napari._dock_widget import AdaptWidget
 from semidavil_napari._flight import camera_of
-from semidavil_napari._session import State
 
 PLUGIN: Final = "semidavil-napari"
 TITLE: Final = "Adapt model"
@@ -85,7 +84,7 @@ class Photographer:
         self.begin_round()
         wait_until(lambda: self._adapting() and self._steps >= 2 * self._round.steps // 3)
         self.take("training")
-        wait_until(lambda: self._state() is State.IDLE)
+        wait_until(self._idle)
         wait(2)
         self.show_result()
         self.take("result")
@@ -168,14 +167,14 @@ class Photographer:
         area.ensureWidgetVisible(target, 0, 60)
         wait(0.2)
 
-    def _state(self) -> State:
-        return self._widget._conductor.session.status.state
+    def _idle(self) -> bool:
+        return bool(child(self._widget, "semidavil_adapt").isEnabled())
 
     def _adapting(self) -> bool:
-        status = self._widget._conductor.session.status
-        if status.failed:
-            raise SystemExit(status.sentence)
-        return status.state is State.ADAPTING
+        words = str(child(self._widget, "semidavil_status").text())
+        if self._idle():
+            raise SystemExit(f"the round has ended already: {words}")
+        return words.startswith("Round 1")
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, StageStarted):
