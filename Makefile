@@ -8,6 +8,8 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
 OUT ?= demo
 ARGS ?=
+# Processes that share the tests, by file: each takes about 1.5 GB.
+JOBS ?= 2
 # A window needs a display; a machine without one gets a virtual screen.
 SCREEN = $(if $(filter Linux,$(shell uname -s 2>/dev/null)),$(if $(DISPLAY)$(WAYLAND_DISPLAY),,xvfb-run -a -s "-screen 0 1600x1200x24"))
 
@@ -27,7 +29,7 @@ gui: $(VENV)/.gui ## Open napari with the SemiDAViL window
 	$(BIN)/napari -w semidavil-napari $(ARGS)
 
 test: $(VENV)/.test ## Run all tests
-	$(SCREEN) $(PY) -m pytest $(ARGS)
+	$(SCREEN) $(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## Formatting, lint, types
 	$(BIN)/ruff format --check .

@@ -24,7 +24,8 @@ from PIL import Image
 with contextlib.suppress(ImportError):
     import triton  # noqa: F401
 
-torch.set_num_threads(min(2, torch.get_num_threads()))
+# Processes that share the tests share the cores too.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, torch.get_num_threads()))
 
 CLASSES = [
     {"name": "ground", "prompts": ["ground", "road"], "value": 1, "color": "#804080"},
