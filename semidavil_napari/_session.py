@@ -146,11 +146,8 @@ class Session:
                 return self._set(self._before_pause.state, self._before_pause.sentence)
             case RoundFinished() if event.round > 0:
                 return self._round_finished(event)
-            case RoundRestored():
-                where = f"after round {event.round}" if event.round else "before the first round"
-                self._outcome = f"The model is the one {where} again."
-            case ModelChanged() if event.goes_on_from:
-                self._outcome = "The model of the earlier round stands again."
+            case RoundRestored() | ModelChanged():
+                self._another_model_stands(event)
             case Notice():
                 self._outcome = self._outcome or event.message
                 return self._keep(event.message, self.status.fraction)
@@ -222,6 +219,15 @@ class Session:
             )
         self.status = replace(self.status, rounds=event.round)
         return self._keep(self._outcome, 1.0)
+
+    def _another_model_stands(self, event: RoundRestored | ModelChanged) -> None:
+        if isinstance(event, RoundRestored):
+            where = f"after round {event.round}" if event.round else "before the first round"
+            self._outcome = f"The model is the one {where} again."
+            return
+        self.status = replace(self.status, rounds=0)
+        if event.goes_on_from:
+            self._outcome = "The model of the earlier round stands again."
 
     def _keep(self, sentence: str, fraction: float | None, left: float | None = None) -> Status:
         """New words within the state; while stopping, only the words of stopping stand."""

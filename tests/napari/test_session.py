@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from semidavil_core.events import (
+    ModelChanged,
     Notice,
     Paused,
     Resumed,
@@ -128,3 +129,14 @@ def test_stop_and_pause_do_nothing_while_nothing_runs() -> None:
     assert session.stop_requested().state is State.IDLE
     assert not session.status.can_pause
     assert not session.status.can_stop
+
+
+def test_another_model_counts_its_rounds_from_one_and_tells_where_it_goes_on() -> None:
+    session = adapting()
+    session.happened(RoundFinished(1, "budget", 212, 60.0))
+    session.ended()
+    session.begin()
+    session.happened(ModelChanged("rounds/0001/bundle"))
+    session.happened(StageStarted(Stage.ADAPT, 60.0, "seconds"))
+    assert session.happened(STEP).sentence.startswith("Round 1: 41 s left")
+    assert "earlier round stands again" in session.ended().sentence
