@@ -110,7 +110,7 @@ class StepFinished(Event):
     losses: Mapping[str, float] = field(default_factory=dict)
     """The weighted parts of `loss` by name."""
     mean_confidence: float | None = None
-    """Mean weight of the pseudo-labels in this step, 0 to 1; None where there are none."""
+    """Mean confidence of the pseudo-labels in this step, 0 to 1; None where there are none."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class StepLosses:
     parts: dict[str, Tensor]
     """Scalars by name; their sum is what is minimised."""
     mean_confidence: float | None
-    """Mean weight of the pseudo-labels; None without any."""
+    """Mean confidence of the pseudo-labels, 0 to 1; None without any."""
 
     @property
     def total(self) -> Tensor:
@@ -137,7 +137,8 @@ class AdaptationStep:
             if guide is not None and weight * fade > 0:
                 sure = batch.target.inside & ~mixed.mask
                 parts[name] = weight * fade * _agreement(on_target, guide, sure, threshold)
-        return StepLosses(parts, None if pseudo is None else float(pseudo.weights.mean()))
+        confidence = None if pseudo is None else float(pseudo.confidence[batch.target.inside].mean())
+        return StepLosses(parts, confidence)
 
     def _dyce(self, logits: Tensor, labels: Tensor) -> Tensor:
         settings = self._settings

@@ -129,6 +129,11 @@ def test_without_pseudo_labels_there_is_no_confidence_to_tell() -> None:
     assert 0 < confidence <= 1
 
 
+def test_confidence_is_told_even_where_no_pseudo_label_reaches_the_threshold() -> None:
+    found = losses(consistency=1.0, threshold=1.0)
+    assert found.mean_confidence == losses(consistency=1.0, threshold=0.0).mean_confidence
+
+
 def test_without_a_source_its_part_and_its_pastes_are_missing() -> None:
     found = losses(source=False, consistency=1.0, mix_source=1.0, negative=0.1, contrastive=0.1)
     assert names(found) == {"strokes", "consistency", "negative", "contrastive"}
