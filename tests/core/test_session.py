@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from semidavil_core.control import RunControl
 from semidavil_core.data.domains import MemoryDomain, Sample
 from semidavil_core.errors import AdaptationFailed, InvalidInput, InvalidLabels
 from semidavil_core.events import (
-    Event,
     FinishReason,
     Notice,
     Paused,
@@ -31,53 +30,10 @@ from semidavil_core.events import (
 )
 from semidavil_core.export.bundle import Bundle, load_bundle, save_bundle
 from semidavil_core.inference.evaluate import drain
-from semidavil_core.model.from_language import segmenter_from_language
 from semidavil_core.settings import AdaptSettings, Budget
-from semidavil_core.vlm.loading import Vlm, load_vlm
-from tests.core.tiny_tower import CLASSES, SMALL, scene, source_domain, strokes, target_domain
-from tests.core.tiny_vlm import write_folder
-
-TWO_STEPS = Budget(steps=2)
-STROKES_ONLY: dict[str, Any] = {"consistency": 0.0, "unlabelled_batch": 0}
-
-
-@pytest.fixture(scope="module")
-def vlm(tmp_path_factory: pytest.TempPathFactory) -> Vlm:
-    return load_vlm(str(write_folder(tmp_path_factory.mktemp("vlm") / "tiny")))
-
-
-@pytest.fixture(scope="module")
-def bundle(vlm: Vlm) -> Bundle:
-    return Bundle(segmenter_from_language(vlm, CLASSES, settings=SMALL), CLASSES, vlm.reference)
-
-
-def session_of(
-    bundle: Bundle, *, source: bool = True, target: MemoryDomain | None = None, **settings: Any
-) -> AdaptationSession:
-    chosen = AdaptSettings(**{"crop": 32, "head_rate": 1e-2, **settings})
-    domain = source_domain() if source else None
-    return AdaptationSession(bundle, target=target or target_domain(), source=domain, settings=chosen)
-
-
-def state_of(session: AdaptationSession) -> dict[str, Tensor]:
-    """Weights of student and teacher."""
-    networks = {"student": session._learner.student, "teacher": session._learner.teacher.model}
-    return {
-        f"{who}.{n}": t.clone() for who, network in networks.items() for n, t in network.state_dict().items()
-    }
-
-
-def alike(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[n], other[n]) for n in one)
-
-
-def told(events: Iterable[Event]) -> Iterator[Event]:
-    """What a round tells, apart from sentences for a person."""
-    return (event for event in events if not isinstance(event, Notice))
-
-
-def kinds(events: Iterable[Event]) -> list[type[Event]]:
-    return [type(event) for event in told(events)]
+from semidavil_core.vlm.loading import Vlm
+from tests.core.tiny_sessions import STROKES_ONLY, TWO_STEPS, alike, kinds, session_of, state_of, told
+from tests.core.tiny_tower import scene, strokes, target_domain
 
 
 @pytest.mark.parametrize("source", [True, False])
@@ -362,101 +318,6 @@ def test_a_preview_is_the_teachers_prediction(bundle: Bundle) -> None:
 
 
 # classes
-
-
-def test_a_class_is_added_by_name_without_a_new_parameter_and_without_touching_the_others(
-    bundle: Bundle,
-) -> None:
-    session = session_of(bundle)
-    student = session._learner.student
-    shapes = {n: p.shape for n, p in student.named_parameters()}
-    image = torch.rand(1, 3, 32, 32)
-    with torch.no_grad():
-        before = student(image)
-    session.set_classes(CLASSES.with_class("fence"))
-    with torch.no_grad():
-        after = student(image)
-    assert after.shape[1] == 4
-    torch.testing.assert_close(after[:, :3], before)
-    assert {n: p.shape for n, p in student.named_parameters()} == shapes
-    assert session.predict("night0").probabilities.shape[0] == 4
-
-
-def test_an_added_class_can_be_painted_and_learnt(bundle: Bundle) -> None:
-    session = session_of(bundle, mode="cached", **STROKES_ONLY)
-    drain(session.adapt(TWO_STEPS))
-    session.set_classes(CLASSES.with_class("fence"))
-    image, labels = scene(10, dark=True)
-    image[20:40, 8:30], labels[20:40, 8:30] = (220, 20, 40), 3
-    session.set_image("night0", image)
-    session.set_scribbles("night0", strokes(labels, every=6))
-    drain(session.adapt(Budget(steps=150)))
-    fence = session.predict("night0").labels == 3
-    assert (fence & (labels == 3)).sum() / (fence | (labels == 3)).sum() > 0.5
-
-
-def test_source_labels_follow_their_class_when_the_order_changes(bundle: Bundle) -> None:
-    session = session_of(bundle)
-    session.set_classes(ClassSet((CLASSES[2], CLASSES[0])).with_class("fence"))  # on the value of "tree"
-    seen = session._labelled_source()
-    assert seen is not None
-    old, new = source_domain()[0].labels, seen[0].labels
-    assert old is not None
-    assert new is not None
-    np.testing.assert_array_equal(new, np.array([1, 255, 0], np.uint8)[old])
-
-
-def test_a_round_after_a_class_was_removed_does_without_its_source_labels(bundle: Bundle) -> None:
-    session = session_of(bundle)
-    session.set_classes(ClassSet((CLASSES[2], CLASSES[0])))
-    assert drain(session.adapt(TWO_STEPS)).steps == 2
-
-
-def test_strokes_follow_their_class_when_it_moves_or_is_renamed_and_go_with_it(bundle: Bundle) -> None:
-    session = session_of(bundle)
-    before = session.target.sample("night0").labels
-    assert before is not None
-    moved = CLASSES.with_moved(2, 0)  # sky, ground, tree
-    session.set_classes(moved.with_changed(1, replace(moved[1], name="soil")).without(2))
-    after = session.target.sample("night0").labels
-    np.testing.assert_array_equal(
-        after, np.where(before == 255, 255, np.array([1, 255, 0] + 253 * [255])[before])
-    )
-    session.set_classes(session.classes.with_class("tree"))
-    back = session.target.sample("night0").labels
-    assert back is not None
-    assert set(np.unique(back)) == {0, 1, 255}
-    assert drain(session.adapt(TWO_STEPS)).steps == 2
-
-
-def test_rounds_from_before_the_classes_were_moved_and_removed_are_restored(bundle: Bundle) -> None:
-    session = session_of(bundle)
-    drain(session.adapt(TWO_STEPS))
-    first = session.predict("night0").probabilities
-    session.set_classes(CLASSES.with_moved(2, 0).without(1))  # sky, tree
-    drain(session.adapt(TWO_STEPS))
-    session.set_classes(session.classes.with_class("ground").with_moved(2, 0).with_moved(1, 2))
-    session.restore(1)
-    assert session.classes.names == CLASSES.names
-    np.testing.assert_allclose(session.predict("night0").probabilities, first, atol=1e-5)
-
-
-def test_a_renamed_class_is_not_new_to_the_model(bundle: Bundle) -> None:
-    session = session_of(bundle)
-    session.set_classes(CLASSES.with_changed(1, replace(CLASSES[1], name="bush", prompts=("bush",))))
-    told_words = [e.message for e in session.adapt(TWO_STEPS) if isinstance(e, Notice)]
-    assert not any("new to it" in words for words in told_words)
-
-
-def test_going_back_to_an_earlier_round_keeps_the_present_classes(bundle: Bundle) -> None:
-    session = session_of(bundle)
-    drain(session.adapt(TWO_STEPS))
-    session.set_classes(CLASSES.with_class("fence"))
-    session.restore(0)
-    assert session.predict("night0").probabilities.shape[0] == 4
-
-
-# language and source as guides
 
 
 def test_zero_shot_guidance_takes_part_when_it_is_asked_for(bundle: Bundle) -> None:

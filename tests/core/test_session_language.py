@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from semidavil_core.adaptation.session import AdaptationSession
@@ -13,20 +12,11 @@ from semidavil_core.control import RunControl
 from semidavil_core.events import FinishReason
 from semidavil_core.export.bundle import Bundle, load_bundle, save_bundle
 from semidavil_core.inference.evaluate import drain
-from semidavil_core.model.from_language import segmenter_from_language
 from semidavil_core.settings import AdaptSettings, Budget
 from semidavil_core.vlm.language_source import ClassPrompts, UserText
-from semidavil_core.vlm.loading import load_vlm
-from tests.core.tiny_tower import CLASSES, SMALL, target_domain
-from tests.core.tiny_vlm import write_folder
+from tests.core.tiny_tower import target_domain
 
 WORDS = UserText(("a street by night", "fog"))
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    vlm = load_vlm(str(write_folder(tmp_path_factory.mktemp("vlm") / "tiny")))
-    return Bundle(segmenter_from_language(vlm, CLASSES, settings=SMALL), CLASSES, vlm.reference)
 
 
 def session_of(bundle: Bundle) -> AdaptationSession:
