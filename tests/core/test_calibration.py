@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from semidavil_core.adaptation.calibration import HIGHEST, Evidence, fitted_temperature
+from semidavil_core.adaptation.calibration import HIGHEST, LOWEST, Evidence, fitted_temperature
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -20,26 +20,31 @@ def drawn(sharpened: float, count: int = 20_000, classes: int = 4) -> Evidence:
     return Evidence(softmax(sharpened * logits).astype(np.float32), labels)
 
 
+def strokes(whole: Evidence, count: int) -> list[Evidence]:
+    """The pixels of `whole` as so many strokes."""
+    parts = np.array_split(np.arange(whole.labels.size), count)
+    return [Evidence(whole.probabilities[:, part], whole.labels[part]) for part in parts]
+
+
 @pytest.mark.parametrize("sharpened", [0.7, 1.0, 2.0, 3.0])
-def test_the_temperature_undoes_what_made_a_model_too_sure_or_too_shy(sharpened: float) -> None:
-    assert fitted_temperature([drawn(sharpened)]) == pytest.approx(sharpened, rel=0.05)
+def test_many_strokes_undo_what_made_a_model_too_sure_or_too_shy(sharpened: float) -> None:
+    assert fitted_temperature(strokes(drawn(sharpened), 2000)) == pytest.approx(sharpened, rel=0.05)
 
 
-def test_images_are_judged_together() -> None:
-    whole = drawn(2.0)
-    parts = [
-        Evidence(whole.probabilities[:, part], whole.labels[part]) for part in (slice(50), slice(50, None))
-    ]
-    assert fitted_temperature(parts) == pytest.approx(fitted_temperature([whole]))
+def test_few_strokes_are_trusted_less_than_many() -> None:
+    few, some, many = (fitted_temperature(strokes(drawn(3.0), n)) or 0.0 for n in (2, 20, 200))
+    assert 1 < few < some < many < 3.1
+    assert some == pytest.approx(3.0**0.5, rel=0.05)  # twenty strokes against as many assumed
 
 
 def test_a_model_that_is_never_wrong_or_always_wrong_stays_within_bounds() -> None:
-    sure = np.eye(2, dtype=np.float32)[:, np.repeat([0, 1], 100)]
-    right = fitted_temperature([Evidence(sure, np.repeat([0, 1], 100))])
-    wrong = fitted_temperature([Evidence(sure, np.repeat([1, 0], 100))])
+    sure = Evidence(np.eye(2, dtype=np.float32)[:, np.tile([0, 1], 1000)], np.tile([0, 1], 1000))
+    right = fitted_temperature(strokes(sure, 1000))
+    wrong = fitted_temperature(strokes(Evidence(sure.probabilities, 1 - sure.labels), 1000))
     assert right is not None
-    assert 0.49 < right < 1
-    assert wrong == pytest.approx(HIGHEST, rel=1e-3)
+    assert LOWEST <= right < 1
+    assert wrong is not None
+    assert 3.8 < wrong <= HIGHEST
 
 
 def test_little_evidence_or_a_single_class_says_nothing() -> None:
