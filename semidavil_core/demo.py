@@ -41,7 +41,7 @@ class DemoSettings:
     """What the demo does."""
 
     sample: str = "streets"
-    prepare_budget: Budget = field(default_factory=lambda: Budget(45.0))
+    prepare_budget: Budget = field(default_factory=lambda: Budget(35.0))
     adapt_budget: Budget = field(default_factory=lambda: Budget(120.0))
     vlm: str = "mini"
     device: str = "auto"

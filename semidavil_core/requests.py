@@ -124,7 +124,7 @@ class DemoRequest(CommandRequest):
     """``streets`` or ``cells``."""
     budget: float = 120.0
     """Seconds of adaptation."""
-    prepare_budget: float = 45.0
+    prepare_budget: float = 35.0
     """Seconds of training on the source."""
     seed: int | None = None
     """Seed of everything random."""

@@ -27,7 +27,7 @@ def demo(
     budget: Annotated[float, typer.Option("--budget", metavar="S", help="Seconds of adaptation.")] = 120.0,
     prepare_budget: Annotated[
         float, typer.Option("--prepare-budget", metavar="S", help="Seconds of training on the source.")
-    ] = 45.0,
+    ] = 35.0,
     device: options.DeviceOption = "auto",
     seed: options.SeedOption = None,
     as_json: options.JsonOption = False,
