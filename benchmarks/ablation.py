@@ -56,6 +56,7 @@ class Ablation:
             row.source_free,
             row.prepared,
             row.hold_out,
+            row.learn_held_out,
         ]
         more += data.words if row.words else ()
         key = setup.key("ablation", data, seed, settings, more) | {"group": row.group, "name": row.name}
@@ -78,7 +79,10 @@ class Ablation:
         if row.words:
             session.set_language(UserText(data.words))
         with substituted(row.substitute):
-            steps = drain(session.adapt(self._setup.budget.budget, hold_out=row.hold_out)).steps
+            events = session.adapt(
+                self._setup.budget.budget, hold_out=row.hold_out, learn_held_out=row.learn_held_out
+            )
+            steps = drain(events).steps
         return session.bundle().segmenter, steps
 
     def _start(self, row: AblationRow, data: DataSet, seed: int) -> Bundle:
@@ -110,6 +114,7 @@ def _said(row: AblationRow) -> dict[str, Any]:
         "source_free": row.source_free or None,
         "words": row.words or None,
         "hold_out": row.hold_out or None,
+        "learn_held_out": row.learn_held_out or None,
     }
     return {name: value for name, value in said.items() if value and value != "full"}
 

@@ -30,6 +30,8 @@ class AblationRow:
     """Sentences about the target images join the guidance; the row is left out for data of which none are known."""
     hold_out: float = 0.0
     """Share of the strokes that the round keeps aside, and calibrates the confidence with."""
+    learn_held_out: bool = False
+    """Whether the last third of the round learns from them too."""
     prepared: bool = True
     """False: the network before any training."""
     trained: bool = True
@@ -71,6 +73,7 @@ SUPERVISED: Final[Mapping[str, Any]] = {
     "style": 0.0,
     "smoothing": False,
     "averaging": 1.0,
+    "strokes_first": 0.0,
 }
 FIXMATCH: Final[Mapping[str, Any]] = {
     **SUPERVISED, "consistency": 1.0, "confidence": ConfidenceMode.HARD, "threshold": 0.95
@@ -167,9 +170,17 @@ ROWS: Final[tuple[AblationRow, ...]] = (
         _row("to both"),
     ),
     *_group("averaging", *(_row(f"{share:g}", priority=1, averaging=share) for share in (0.5, 1.0))),
+    *_group("strokes first where the source misleads", *(_row(f"{share:g}", priority=1, strokes_first=share) for share in (0.0, 0.5))),
     *_group("source style", *(_row(f"probability {share:g}", style=share) for share in (0.0, 0.5))),
     AblationRow("strokes kept aside", "none"),
-    AblationRow("strokes kept aside", "15 %, for judgement and calibration", hold_out=SHARE),
+    AblationRow("strokes kept aside", "15 % throughout", hold_out=SHARE),
+    AblationRow(
+        "strokes kept aside",
+        "15 % until the last third, as adapt does",
+        hold_out=SHARE,
+        learn_held_out=True,
+        priority=1,
+    ),
     *_group("encoder", _row("cached: frozen", mode="cached"), _row("tuned, as auto does with a small tower")),
     *_group(
         "start of the network",

@@ -38,7 +38,7 @@ def run(setup: BenchSetup, data: DataSet, seed: int) -> None:
         return
     bundle, since = setup.starts.bundle(data, Start(seed)), Spent.now()
     session = setup.session(bundle, data.target, data.source, settings)
-    drain(session.adapt(setup.budget.budget, hold_out=SHARE))
+    drain(session.adapt(setup.budget.budget, hold_out=SHARE, learn_held_out=True))
     spent = setup.spent(since)
     adapted = session.bundle().segmenter
     plain = copy.deepcopy(adapted)

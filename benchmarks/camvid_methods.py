@@ -31,6 +31,7 @@ _SUPERVISED = AdaptSettings(
     style=0.0,
     smoothing=False,
     averaging=1.0,
+    strokes_first=0.0,
 )
 _FIXMATCH = replace(_SUPERVISED, consistency=1.0, confidence=ConfidenceMode.HARD, threshold=0.95)
 

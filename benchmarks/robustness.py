@@ -68,7 +68,9 @@ class HarmCheck:
         }
 
     def _round(self, session: AdaptationSession) -> tuple[RoundFinished, list[str]]:
-        events: list[Event] = list(session.adapt(self._setup.budget.budget, hold_out=SHARE, keep_better=True))
+        events: list[Event] = list(
+            session.adapt(self._setup.budget.budget, hold_out=SHARE, keep_better=True, learn_held_out=True)
+        )
         finished = events[-1]
         assert isinstance(finished, RoundFinished)  # always the last event
         return finished, [event.message for event in events if isinstance(event, Notice)]

@@ -57,15 +57,16 @@ class JointHardStep(AdaptationStep):
     """One set of hardest pixels over source and strokes together; the product has one for each domain."""
 
     _of_source: tuple[Tensor, Tensor] | None = None
+    _joint = True
 
     def losses(self, batch: StepBatch, *, fade: float) -> StepLosses:
-        """Losses of a batch that has source crops."""
-        if batch.source is None:
-            raise SystemExit("Joint hard pixels need a source domain.")
-        self._of_source = None
+        """Losses of a batch; without source crops there is nothing to join."""
+        self._of_source, self._joint = None, batch.source is not None
         return super().losses(batch, fade=fade)
 
     def _dyce(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if not self._joint:
+            return super()._dyce(logits, labels)
         if self._of_source is None:  # the product asks for the source first
             self._of_source = logits, labels
             return logits.sum() * 0.0

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from semidavil_core.adaptation.held_out import SHARE
 from semidavil_core.adaptation.preparation import iter_prepare
 from semidavil_core.adaptation.session import AdaptationSession
 from semidavil_core.atomic_files import replaced_folder, write_json
@@ -141,7 +142,7 @@ def _adapt(
     with _timed(notes, "adapted"):
         yield StageStarted("adapting to the target", settings.adapt_budget.seconds, "seconds")
         session = AdaptationSession(bundle, target=data.target, source=data.source, settings=settings.adapt)
-        round_events = session.adapt(settings.adapt_budget, control)
+        round_events = session.adapt(settings.adapt_budget, control, hold_out=SHARE, learn_held_out=True)
         yield from _recorded(round_events, notes.steps.setdefault("adapting to the target", []))
         adapted = session.bundle()
         if not control.stop_requested:

@@ -230,7 +230,7 @@ class AdaptRequest(CommandRequest):
     """Sentences about the target images that join the guidance."""
     captioner: str | None = None
     """CoCa model that describes some target images instead."""
-    hold_out: float = 0.0
+    hold_out: float = 0.15
     """Share of each class's strokes, 0 to 0.5, that a round does not see and is judged by; one that got worse is taken back."""
     out: Path
     """Bundle to write."""

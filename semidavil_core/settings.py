@@ -198,6 +198,9 @@ class AdaptSettings(Settings):
     """Source-free only: weight of the agreement with the source model where it is sure, annealed to 0."""
     averaging: float = 0.5
     """Least share of the way from the weights before the round to those after it (WiSE-FT); the strokes may ask for more."""
+    strokes_first: float = 0.5
+    """Largest share of a round that learns from strokes alone at first: where the model before it reads them little better than a
+    guess, its source and its pseudo-labels mislead. 0 trains on everything from the start."""
     rare_temperature: float = 0.2
     """Temperature of rare-class sampling."""
     style: float = 0.0
@@ -223,7 +226,7 @@ class AdaptSettings(Settings):
             "threshold",
         ):
             self._require(name, 0, 1)
-        for name in ("mix_source", "mix_target", "clip_prior", "style", "averaging"):
+        for name in ("mix_source", "mix_target", "clip_prior", "style", "averaging", "strokes_first"):
             self._require(name, 0, 1)
         for name in (
             "source_weight",

@@ -13,6 +13,8 @@ Floats = NDArray[np.float64]
 
 LOWEST: Final = 0.5
 HIGHEST: Final = 4.0
+ASSUMED: Final = 1.4
+"""Temperature of a model that was adapted and never measured."""
 _FEWEST_PIXELS: Final = 100
 _FEWEST_CLASSES: Final = 2
 _HALVINGS: Final = 30
@@ -30,19 +32,37 @@ class Evidence:
     """(N,) class indices."""
 
 
-def fitted_temperature(evidence: Sequence[Evidence]) -> float | None:
-    """The factor by which the present temperature should grow; None if there is too little evidence.
+def fitted_temperature(evidence: Sequence[Evidence], present: float = 1.0) -> float:
+    """The temperature of a model after a round.
 
-    ``t`` minimises the mean negative log-likelihood of the labels under ``softmax(log p / t)`` (temperature scaling, Guo et al., "On
+    ``t`` minimises the mean negative log-likelihood of the labels under ``softmax(z / t)`` (temperature scaling, Guo et al., "On
     Calibration of Modern Neural Networks", ICML 2017). The loss is convex in ``1 / t``, so the zero of its slope is found by halving
-    an interval; it lies within 0.5 and 4. The pixels of a stroke stand and fall together, so ``n`` strokes are ``n`` observations:
-    the answer is ``t^(n / (n + 20))``, as if twenty more had found the present confidence right (ours).
+    an interval. The pixels of a stroke stand and fall together, so ``n`` strokes are ``n`` observations: the answer is
+    ``t^(n / (n + 20)) * 1.4^(20 / (n + 20))``, as if twenty more had said 1.4 (ours). That is what a model needs at the least that learnt
+    from few strokes and from itself.
 
     Parameters
     ----------
     evidence
         Predictions at held-out strokes, each of one stroke.
+    present
+        The temperature that divided the logits in these predictions. With too little evidence it stands, unless it is 1, which says
+        that the model was never calibrated.
+
+    Returns
+    -------
+    float
+        What should divide the logits.
     """
+    found = _most_likely(evidence)
+    if found is None:
+        return ASSUMED if present == 1.0 else present
+    trust = len(evidence) / (len(evidence) + _ASSUMED_STROKES)
+    return float((present * found) ** trust * ASSUMED ** (1 - trust))
+
+
+def _most_likely(evidence: Sequence[Evidence]) -> float | None:
+    """The factor that makes the labels most likely, 0.5 to 4; None if there is too little evidence."""
     if not evidence:
         return None
     labels = np.concatenate([e.labels for e in evidence])
@@ -53,8 +73,7 @@ def fitted_temperature(evidence: Sequence[Evidence]) -> float | None:
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (low, middle) if _slope(logs, labels, middle) > 0 else (middle, high)
-    trust = len(evidence) / (len(evidence) + _ASSUMED_STROKES)
-    return float((2 / (low + high)) ** trust)
+    return 2 / (low + high)
 
 
 def _slope(logs: Floats, labels: NDArray[np.intp], inverse: float) -> float:

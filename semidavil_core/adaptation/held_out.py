@@ -112,10 +112,20 @@ class HoldOut:
         self._note(held, images)
         return held
 
-    def trained(self) -> None:
-        """Note that the round of the last :meth:`choose` has trained on what it saw: that is never measured from now on."""
+    def trained(self, *, all_of_it: bool = False) -> None:
+        """Note that the round of the last :meth:`choose` has trained on what it saw: that is never measured from now on.
+
+        Parameters
+        ----------
+        all_of_it
+            Whether it has trained on what was kept aside too, in the end.
+        """
         for name, marks in self._pending.items():
             self._trained[name] = marks.joined(self._trained.get(name))
+        if all_of_it:
+            for name, marks in self._held.items():
+                self._trained[name] = marks.joined(self._trained.get(name))
+            self._held.clear()
         self._pending = {}
 
     def _known(self, name: str) -> Iterable[_Marks]:

@@ -17,6 +17,7 @@ from semidavil_core.inference.predict import PREVIEW, Predictor
 from semidavil_core.model.segmenter import Segmenter
 
 _SPREAD = 0.05  # a stroke's share moves by this much for no reason
+_LEARNT = 0.5  # share of a class's pixels from which on it counts as learnt
 
 FloatArray = NDArray[np.float64]
 
@@ -82,6 +83,8 @@ class Comparison:
     strokes: int
     by_class: Mapping[int, float] = field(default_factory=dict)
     """Share that is right after the round, by class index."""
+    lost: tuple[int, ...] = ()
+    """Classes of which the model got most right before, and after the round less than half as much; by at least two strokes."""
 
     @property
     def worse(self) -> bool:
@@ -117,7 +120,12 @@ def compare(before: StrokeShares, after: StrokeShares) -> Comparison | None:
         mine = both & (before.labels == k)
         weights[mine] = before.pixels[mine] / before.pixels[mine].sum() / len(was)
     change = np.where(both, after.right - before.right, 0.0)
-    return Comparison(_mean(was), _mean(now), _margin(weights, change), int(both.sum()), now)
+    lost = tuple(
+        k
+        for k in was
+        if was[k] >= _LEARNT and now[k] < was[k] / 2 and (both & (before.labels == k)).sum() > 1
+    )
+    return Comparison(_mean(was), _mean(now), _margin(weights, change), int(both.sum()), now, lost)
 
 
 def _mean(shares: Mapping[int, float]) -> float:
@@ -174,6 +182,10 @@ class HeldOutWatch:
             self._shares.saw(image, prediction)
             self._queue.append(self._queue.pop(self._queue.index(image)))  # looked at last
             self._news = True
+
+    def close(self) -> None:
+        """Look at nothing any more: the strokes are being learnt from now on."""
+        self._queue, self._news = [], False
 
     def look(self, model: Segmenter, step: int, seconds: float) -> Iterator[HeldOutMeasured]:
         """Look at one image if there is time for it; tell the figure when it is due."""

@@ -13,6 +13,7 @@ from semidavil_core.adaptation.features import FeatureCache
 from semidavil_core.adaptation.held_out_check import HeldOutWatch
 from semidavil_core.adaptation.loop import LoopEnd, run_steps
 from semidavil_core.adaptation.optimisation import Optimisation, mixed_precision, resolve_mode
+from semidavil_core.adaptation.round_plan import strokes_alone
 from semidavil_core.adaptation.schedule import Clock, annealed
 from semidavil_core.adaptation.step import AdaptationStep, Guides, StepLosses
 from semidavil_core.adaptation.step_batch import BatchMaker
@@ -35,6 +36,14 @@ class Learner:
     guides: Guides
 
 
+@dataclass(frozen=True)
+class _Phase:
+    """What steps are taken on, and how."""
+
+    batches: BatchMaker
+    step: AdaptationStep
+
+
 class Round:
     """One round on the labels that stand when it begins.
 
@@ -50,6 +59,8 @@ class Round:
         How to train.
     index
         Rounds before this one.
+    strokes_first
+        Share of the budget, 0 to 1, that at first learns from strokes alone.
     """
 
     def __init__(
@@ -60,14 +71,17 @@ class Round:
         source: Domain | None,
         settings: AdaptSettings,
         index: int,
+        strokes_first: float = 0.0,
     ) -> None:
         student = learner.student.train()
         device = student.text.device
         mode = resolve_mode(settings.mode, student, device)
         self._learner = learner
         self._target = target
+        self._source = source
         self._settings = settings
         self._index = index
+        self._strokes_first = strokes_first
         self._device = device
         self._optimisation = Optimisation(
             student,
@@ -76,22 +90,39 @@ class Round:
             tower_rate=settings.tower_rate,
             weight_decay=settings.weight_decay,
         )
-        views = settings.cached_views if mode is Mode.CACHED else None
+        self._views = settings.cached_views if mode is Mode.CACHED else None
+        self._cache = FeatureCache(student) if mode is Mode.CACHED else None
         self._crop = crop_side(settings.crop, target)  # source and target crops share a batch
-        self._batches = BatchMaker(
-            source=None if source is None else self._stream(source, views, 1),
-            target=self._stream(target, views, 2),
-            settings=settings,
-            device=device,
+        self._phases = self._make_phases(target, 0)
+
+    def _make_phases(self, target: Domain, number: int) -> tuple[_Phase, _Phase]:
+        """Strokes alone, and everything; `number` tells those of one round apart, so that no crop is drawn twice."""
+        source = None if self._source is None else self._stream(self._source, 1, number)
+        drawn = self._stream(target, 2, number)
+        alone, everything = (
+            strokes_alone(self._settings) if self._strokes_first else self._settings,
+            self._settings,
         )
-        self._step = AdaptationStep(
-            student=student,
-            teacher=learner.teacher.model,
-            guides=learner.guides,
-            settings=settings,
-            cache=FeatureCache(student) if mode is Mode.CACHED else None,
-            rng=np.random.default_rng((settings.seed, index, 3)),
+        first, then = (
+            _Phase(
+                BatchMaker(source=source, target=drawn, settings=settings, device=self._device),
+                AdaptationStep(
+                    student=self._learner.student,
+                    teacher=self._learner.teacher.model,
+                    guides=self._learner.guides,
+                    settings=settings,
+                    cache=self._cache,
+                    rng=np.random.default_rng((settings.seed, self._index, 3 + number)),
+                ),
+            )
+            for settings in (alone, everything)
         )
+        return first, then
+
+    def go_on_with(self, target: Domain) -> None:
+        """Train on these labels of the same images from the next step on."""
+        self._target = target
+        self._phases = self._make_phases(target, 1)
 
     def run(
         self,
@@ -143,8 +174,9 @@ class Round:
 
     def _take_step(self, factor: float, fraction: float, expected_steps: float) -> StepLosses:
         fade = annealed(self._index, fraction)
+        phase = self._phases[fraction >= self._strokes_first]
         with mixed_precision(self._device):
-            losses = self._step.losses(self._batches.draw(), fade=fade)
+            losses = phase.step.losses(phase.batches.draw(), fade=fade)
         self._optimisation.apply(losses.total, factor)
         teacher, student = self._learner.teacher, self._learner.student
         teacher.update(student, decay_for(expected_steps, self._settings.decay_max))
@@ -158,15 +190,16 @@ class Round:
             for index in order:
                 yield preview(self._learner.teacher.model, target, index, self._settings.threshold)
 
-    def _stream(self, domain: Domain, views: int | None, salt: int) -> CropStream:
+    def _stream(self, domain: Domain, salt: int, number: int) -> CropStream:
         settings = self._settings
+        fresh = 10 * self._index + 1_000_000 * number
         return CropStream(
             domain,
             CropGeometry.fitted(self._crop, domain, settings.scale_low, settings.scale_high),
             num_classes=self._learner.student.num_classes,
             # Kept views are the same in every round; fresh crops should not repeat those of the round before.
-            seed=settings.seed * 1000 + salt + (0 if views is not None else 10 * self._index),
-            views=views,
+            seed=settings.seed * 1000 + salt + (0 if self._views is not None else fresh),
+            views=self._views,
             rare_temperature=settings.rare_temperature,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -50,7 +51,6 @@ class LearnerState:
         learner.teacher.updates = self.updates
         learner.teacher.model.temperature = self.temperature
 
-    @torch.no_grad()
     def average_into(self, learner: Learner, share: float) -> None:
         """Leave `learner` at ``this + share (present - this)``, weight by weight, student and teacher.
 
@@ -65,13 +65,14 @@ class LearnerState:
         share
             0 goes back to this state, 1 keeps what was learnt as it is.
         """
-        if share == 1:
-            return
         for network, begun in ((learner.student, self.student), (learner.teacher.model, self.teacher)):
-            for name, parameter in network.named_parameters():
-                if parameter.is_floating_point():
-                    start = begun[name].to(parameter.device, parameter.dtype)
-                    parameter.copy_(start.lerp(parameter, share))
+            _move_back(network, begun, share)
+
+    def averaged(self, teacher: Segmenter, share: float) -> Segmenter:
+        """A copy of `teacher` as :meth:`average_into` would leave it."""
+        model = copy.deepcopy(teacher)
+        _move_back(model, self.teacher, share)
+        return model
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,16 @@ class RoundHistory:
     def to_json(self) -> dict[str, Any]:
         """The records without their states, and which stands."""
         return {"rounds": [r.to_json() for r in self._records], "current": self.current}
+
+
+@torch.no_grad()
+def _move_back(network: Segmenter, begun: Mapping[str, Tensor], share: float) -> None:
+    if share == 1:
+        return
+    for name, parameter in network.named_parameters():
+        if parameter.is_floating_point():
+            start = begun[name].to(parameter.device, parameter.dtype)
+            parameter.copy_(start.lerp(parameter, share))
 
 
 def _weights(model: Segmenter, like: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from semidavil_core.adaptation.held_out_check import Comparison
 from semidavil_core.adaptation.round_history import RoundRecord
+from semidavil_core.adaptation.round_plan import RoundPlan
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement
 from semidavil_core.events import FinishReason
 
@@ -14,20 +15,55 @@ TOO_FEW: Final = (
     "There are too few strokes to keep some aside, so it is not measured whether this round helps; "
     "paint at least three strokes of a class, or a long one."
 )
+ALL_LEARNT: Final = "All strokes have been learnt from in an earlier round, so none can tell whether this round helps; paint new ones to measure it."
+_MISREAD: Final = 0.3
+_NAMED: Final = 4
 
 
-def agreement_in_words(agreement: StrokeAgreement, new: Sequence[str]) -> str:
-    """How far the model agrees with the strokes before a round, and which painted classes are `new` to it."""
+def plan_in_words(
+    agreement: StrokeAgreement, plan: RoundPlan, new: Sequence[str], classes: Sequence[str]
+) -> str:
+    """How far the model agrees with the strokes before a round, which of the `classes` it misreads, and what the round does about it.
+
+    Parameters
+    ----------
+    agreement
+        Of the model before the round.
+    plan
+        What was chosen.
+    new
+        Painted classes that it has never learnt.
+    classes
+        Names of all classes.
+    """
     found = (
         f"The model agrees with the strokes on {agreement.accuracy:.0%} of their pixels "
         f"({agreement.class_accuracy:.0%} as a mean over the classes)"
     )
-    return f"{found}; new to it: {', '.join(new)}." if new else f"{found}."
+    known = sorted((share, classes[k]) for k, share in agreement.by_class.items() if classes[k] not in new)
+    misread = [f"{name} {share:.0%}" for share, name in known if share < _MISREAD][:_NAMED]
+    said = [found]
+    if misread:
+        said.append(f"least on {', '.join(misread)}")
+    if new:
+        said.append(f"new to it: {', '.join(new)}")
+    return f"{'; '.join(said)}. {_chosen(plan)}"
+
+
+def _chosen(plan: RoundPlan) -> str:
+    if plan.strokes_first:
+        return (
+            "That is little better than a guess, so the source would mislead: the first "
+            f"{plan.strokes_first:.0%} of this round learn from the strokes alone."
+        )
+    if plan.share < 1:
+        return f"That is worth keeping, so the round goes {plan.share:.0%} of the way from this model to the one that it learns."
+    return "The round keeps all that it learns."
 
 
 def worse_in_words(compared: Comparison, record: RoundRecord) -> str:
     """That a round got worse on its held-out strokes, and the way back."""
-    before = "the start" if record.parent == 0 else f"round {record.parent}"
+    before = _before(record)
     remedy = (
         f"so the model of {before} stands"
         if record.reason is FinishReason.RESTORED
@@ -37,3 +73,13 @@ def worse_in_words(compared: Comparison, record: RoundRecord) -> str:
         f"Round {record.round} got worse on the {compared.strokes} strokes kept aside "
         f"({compared.before:.0%} right before, {compared.after:.0%} after; chance alone explains up to {compared.margin:.0%}), {remedy}."
     )
+
+
+def lost_in_words(compared: Comparison, record: RoundRecord, classes: Sequence[str]) -> str:
+    """That a round unlearnt some of the `classes`."""
+    names = ", ".join(f"{classes[k]} (now {compared.by_class[k]:.0%} right)" for k in compared.lost)
+    return f"Round {record.round} lost what the model knew of {names}; paint more of it, or go back to {_before(record)}."
+
+
+def _before(record: RoundRecord) -> str:
+    return "the start" if record.parent == 0 else f"round {record.parent}"

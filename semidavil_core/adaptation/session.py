@@ -7,29 +7,26 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semidavil_core.adaptation.calibration import fitted_temperature
 from semidavil_core.adaptation.editable_domain import EditableDomain, RelabelledDomain
 from semidavil_core.adaptation.ema_teacher import EmaTeacher
-from semidavil_core.adaptation.held_out import HeldOutStrokes, HoldOut
-from semidavil_core.adaptation.held_out_check import HeldOutWatch, compare
+from semidavil_core.adaptation.held_out import HoldOut
+from semidavil_core.adaptation.judged_round import JudgedRound, RoundInput, RoundResult
 from semidavil_core.adaptation.loop import LoopEnd
-from semidavil_core.adaptation.round import Learner, Round, preview_of
+from semidavil_core.adaptation.round import Learner, preview_of
 from semidavil_core.adaptation.round_history import LearnerState, RoundHistory, RoundRecord
-from semidavil_core.adaptation.round_words import TOO_FEW, agreement_in_words, worse_in_words
+from semidavil_core.adaptation.round_words import ALL_LEARNT, TOO_FEW, lost_in_words, worse_in_words
 from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.step import Guides
-from semidavil_core.adaptation.stroke_looks import StrokeLook, look_at_strokes
 from semidavil_core.classes import ClassSet
 from semidavil_core.control import RunControl
 from semidavil_core.data.domains import Domain, check_scribbles, class_counts
 from semidavil_core.errors import InvalidInput
-from semidavil_core.events import Event, FinishReason, HeldOutMeasured, Notice, PreviewReady, RoundFinished
+from semidavil_core.events import Event, FinishReason, Notice, PreviewReady, RoundFinished
 from semidavil_core.export.bundle import Bundle
 from semidavil_core.inference.predict import PREVIEW, Prediction, Predictor
 from semidavil_core.model.from_language import segmenter_from_language
@@ -38,9 +35,7 @@ from semidavil_core.vlm.language_source import LanguageSource, sentences_about
 from semidavil_core.vlm.loading import Vlm, load_vlm
 from semidavil_core.vlm.text_embeddings import embed_classes
 
-_LOOK_SHARE: Final = 0.1  # of the seconds of a round, for each of the looks before and after it
 _DESCRIBED: Final = 8  # images that sentences are asked about
-_LOOK_AFTER_STOP: Final = 1.0  # seconds
 
 
 class AdaptationSession:
@@ -175,6 +170,7 @@ class AdaptationSession:
         preview_every: float | None = None,
         hold_out: float = 0.0,
         keep_better: bool = False,
+        learn_held_out: bool = False,
     ) -> Generator[Event, None, LoopEnd]:
         """Run one round on the labels that stand now.
 
@@ -191,6 +187,8 @@ class AdaptationSession:
         hold_out
             Share of each class's painted pixels, 0 to 0.5, that the round does not see and is measured on. What was held out once is
             held out in later rounds too.
+        learn_held_out
+            Whether the last third of the round learns from these strokes too, after they were measured; for the last round of all.
         keep_better
             Whether to go back by itself if the round got worse on the held-out strokes.
 
@@ -210,50 +208,32 @@ class AdaptationSession:
         """
         if not 0 <= hold_out <= 0.5:
             raise InvalidInput(f"The share of strokes to hold out is {hold_out!r}; allowed are 0 to 0.5.")
-        began, control = self._now(), control or RunControl()
+        control = control or RunControl()
         target = self.target.snapshot()
         check_scribbles(target, self._classes)
         held = self._hold_out.choose(target, hold_out)
         if hold_out and not held.strokes:
-            yield Notice(TOO_FEW)
+            yield Notice(ALL_LEARNT if self.history[self.current].round else TOO_FEW)
         yield from self._prepare_guides()
-        limit = _LOOK_SHARE * budget.seconds if budget.steps is None else float("inf")
-        look = partial(look_at_strokes, self._learner.teacher.model, target, held, now=self._now)
-        before = look(seconds=limit, stopped=lambda: control.stop_requested)
         painted = self._painted_names(target)
-        share = before.agreement.share(self._settings.averaging) if painted <= self._learnt else 1.0
-        yield Notice(agreement_in_words(before.agreement, sorted(painted - self._learnt)))
+        given = RoundInput(
+            target, self._labelled_source(), held, self._classes.names, sorted(painted - self._learnt)
+        )
         with self._undone_by_failure() as state:
-            spent = self._now() - began
-            yield from _held_out_figure(before, 0, spent)
-            end = yield from self._training(target, held).run(
-                budget=_rest(budget, spent + before.seconds),
-                control=control,
-                preview_every=preview_every,
-                shown=target,
-                watch=HeldOutWatch(before.held_out, target) if held.strokes else None,
-                spent=spent,
+            judged = JudgedRound(
+                self._learner,
+                state,
+                given,
+                settings=self._settings,
+                index=len(self.history) - 1,
                 now=self._now,
             )
-            state.average_into(self._learner, share)
-            stopped = end.reason is FinishReason.STOPPED
-            after = look(seconds=min(limit, _LOOK_AFTER_STOP) if stopped else limit) if end.steps else before
-            if end.steps and (growth := fitted_temperature(after.evidence)) is not None:
-                self._learner.teacher.model.temperature *= growth
-            yield from _held_out_figure(after, end.steps, end.seconds)
-        self._hold_out.trained()
+            result = yield from judged.run(
+                budget, control, preview_every=preview_every, learn_held_out=learn_held_out
+            )
+        self._hold_out.trained(all_of_it=result.learnt_held_out)
         self._learnt |= painted
-        return (yield from self._conclude(end, before, after, state, keep_better=keep_better))
-
-    def _training(self, target: Domain, held: HeldOutStrokes) -> Round:
-        """The next round, which does not see `held`."""
-        return Round(
-            self._learner,
-            target=held.removed_from(target),
-            source=self._labelled_source(),
-            settings=self._settings,
-            index=len(self.history) - 1,
-        )
+        return (yield from self._conclude(result, state, keep_better=keep_better))
 
     @contextmanager
     def _undone_by_failure(self) -> Iterator[LearnerState]:
@@ -266,16 +246,16 @@ class AdaptationSession:
             raise
 
     def _conclude(
-        self, end: LoopEnd, before: StrokeLook, after: StrokeLook, state: LearnerState, *, keep_better: bool
+        self, result: RoundResult, state: LearnerState, *, keep_better: bool
     ) -> Generator[Event, None, LoopEnd]:
         """Judge a round by its held-out strokes, record it, and tell its end."""
-        compared = compare(before.held_out, after.held_out)
+        end, compared = result.end, result.compared
         worse = compared is not None and compared.worse
         if worse and keep_better:
             end = replace(end, reason=FinishReason.RESTORED)
         scores = {
-            "stroke_accuracy_before": before.agreement.class_accuracy,
-            "stroke_accuracy_after": after.agreement.class_accuracy,
+            "stroke_accuracy_before": result.before.agreement.class_accuracy,
+            "stroke_accuracy_after": result.after.agreement.class_accuracy,
             **(compared.scores(self._classes.names) if compared is not None else {"held_out_strokes": 0.0}),
         }
         record = self._history.add(end, scores)
@@ -283,6 +263,8 @@ class AdaptationSession:
             state.load_into(self._learner)
         if worse and compared is not None:
             yield Notice(worse_in_words(compared, record))
+        elif compared is not None and compared.lost:
+            yield Notice(lost_in_words(compared, record, self._classes.names))
         yield RoundFinished(record.round, end.reason, end.steps, end.seconds, scores)
         return end
 
@@ -362,16 +344,3 @@ def _followed(names: set[str], old: ClassSet, new: ClassSet) -> set[str]:
     places = old.positions_in(new)
     today = {c.name: new[place].name for c, place in zip(old, places, strict=True) if place is not None}
     return {today.get(name, name) for name in names}
-
-
-def _held_out_figure(look: StrokeLook, step: int, seconds: float) -> Iterator[Event]:
-    accuracy = look.held_out.accuracy
-    if accuracy is not None:
-        yield HeldOutMeasured(step, seconds, accuracy)
-
-
-def _rest(budget: Budget, spent: float) -> Budget:
-    """What is left of a budget in seconds for training: at least half."""
-    if budget.steps is not None:
-        return budget
-    return replace(budget, seconds=max(budget.seconds / 2, budget.seconds - spent))

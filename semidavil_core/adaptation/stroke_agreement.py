@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,17 +23,21 @@ Watch = Callable[[str, Prediction], bool]
 class StrokeAgreement:
     """Agreement with strokes; before a round that has not seen them it is an honest estimate, afterwards it is not."""
 
-    class_accuracy: float
-    """Mean over the painted classes of the share of their pixels that the model gets right, 0 to 1."""
     accuracy: float
     """Share of all painted pixels that the model gets right, 0 to 1."""
+    by_class: Mapping[int, float]
+    """Share of a class's painted pixels that the model gets right, by index of the painted classes."""
 
-    def share(self, least: float) -> float:
-        """How far a round may move the weights: `least` from a class accuracy of 0.65 on, all the way up to 0.55.
+    @property
+    def class_accuracy(self) -> float:
+        """Mean over the painted classes, 0 to 1."""
+        return float(np.mean(list(self.by_class.values())))
 
-        What a model that is half wrong knows is not worth keeping. The two bounds are a guess from few single runs, not a fit.
-        """
-        return float(np.clip(least + (1 - least) * (0.65 - self.class_accuracy) / 0.1, least, 1.0))
+    @property
+    def beyond_chance(self) -> float:
+        """Class accuracy where a blind guess among the painted classes has 0 and a perfect model 1 (Cohen's kappa of even classes)."""
+        chance = 1 / len(self.by_class)
+        return (self.class_accuracy - chance) / (1 - chance) if chance < 1 else self.class_accuracy
 
 
 def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_: True) -> StrokeAgreement:
@@ -48,5 +52,5 @@ def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_:
             if not watch(sample.name, prediction):
                 break
     found, true = np.diag(matrix.counts), matrix.counts.sum(1)
-    occurs = true > 0
-    return StrokeAgreement(float((found[occurs] / true[occurs]).mean()), float(found.sum() / true.sum()))
+    by_class = {int(k): float(found[k] / true[k]) for k in np.flatnonzero(true)}
+    return StrokeAgreement(float(found.sum() / true.sum()), by_class)

@@ -56,10 +56,10 @@ def adapt(
         typer.Option(
             "--hold-out",
             metavar="SHARE",
-            help="Share of the strokes that no round trains on, e.g. 0.15: they calibrate the confidence, and a round that makes them "
-            "worse is taken back. Costs accuracy where strokes are few.",
+            help="Share of the strokes, 0 to 0.5, to keep aside until the last third of the last round: they tell whether a round "
+            "made the model worse, which is taken back, and how sure its confidence is to be.",
         ),
-    ] = 0.0,
+    ] = 0.15,
     budget: Annotated[
         float, typer.Option("--budget", metavar="S", help="Seconds of adaptation per round.")
     ] = 60.0,
@@ -119,7 +119,10 @@ def iter_adapt_command(request: AdaptRequest, control: RunControl) -> Job:
     done = 0
     while done < request.rounds and not control.stop_requested:
         yield training_stage(f"round {done + 1} of {request.rounds}", budget)
-        yield from session.adapt(budget, control, hold_out=request.hold_out, keep_better=True)
+        last = done + 1 == request.rounds
+        yield from session.adapt(
+            budget, control, hold_out=request.hold_out, keep_better=True, learn_held_out=last
+        )
         save_bundle(session.bundle(), request.out)
         done += 1
     if done == 0:

@@ -293,3 +293,12 @@ def test_a_prediction_that_was_made_anyway_is_used(monkeypatch: pytest.MonkeyPat
     clock.now = 2.0
     assert [e.accuracy for e in watch.look(MODEL, 1, 2.0)] == [1.0]
     assert looked == [second], "the one that was seen long ago"
+
+
+def test_a_class_is_lost_if_most_of_it_was_right_and_several_strokes_say_that_it_is_not() -> None:
+    classes = [0, 0, 1, 1, 2, 2, 3]
+    before = [0.9, 0.9, 0.9, 0.9, 0.3, 0.3, 0.9]
+    after = [0.8, 0.6, 0.4, 0.2, 0.0, 0.0, 0.0]
+    found = compare(shares(before, classes), shares(after, classes))
+    assert found is not None
+    assert found.lost == (1,), "class 2 was never learnt, and one stroke of class 3 proves little"

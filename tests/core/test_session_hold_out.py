@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from semidavil_core.adaptation import session as module
+from semidavil_core.adaptation import judged_round as module
 from semidavil_core.adaptation import stroke_looks
 from semidavil_core.adaptation.held_out_check import Comparison
 from semidavil_core.adaptation.round_history import LearnerState
@@ -138,6 +138,17 @@ def test_with_keep_better_the_model_from_before_stands_and_the_worse_one_can_sti
     assert not same(LearnerState.of(session._learner), before)
 
 
+def test_a_class_that_a_round_has_lost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = Comparison(0.8, 0.78, 0.1, 6, {0: 0.9, 1: 0.2}, lost=(1,))
+    monkeypatch.setattr(module, "compare", lambda *_: compared)
+    session = session_of()
+    events = list(session.adapt(TWO_STEPS, hold_out=0.15))
+    notice = events[-2]
+    assert isinstance(notice, Notice)
+    assert f"lost what the model knew of {session.classes[1].name} (now 20% right)" in notice.message
+    assert "go back to the start" in notice.message
+
+
 def test_keep_better_keeps_a_round_that_did_not_get_worse(monkeypatch: pytest.MonkeyPatch) -> None:
     session = session_of()
     verdict(monkeypatch, 0.8, 0.75)
@@ -247,3 +258,62 @@ def test_held_out_strokes_calibrate_the_confidence_and_going_back_takes_that_bac
     session.restore(0)
     assert session.bundle().segmenter.temperature == 1.0
     np.testing.assert_array_equal(session.predict(session.target.names[0]).confidence, first)
+
+
+# learning from them in the end
+
+
+def test_strokes_kept_aside_are_measured_and_then_learnt_in_the_last_third(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = session_of()
+    seen: list[tuple[int, Any]] = []
+    real = module.Round.go_on_with
+    monkeypatch.setattr(
+        module.Round,
+        "go_on_with",
+        lambda self, target: (seen.append((len(told), target)), real(self, target))[1],
+    )
+    told: list[Event] = []
+    told += session.adapt(Budget(steps=6), hold_out=0.15, learn_held_out=True)
+    ((moment, target),) = seen
+    steps = [e.step for e in told[:moment] if isinstance(e, StepFinished)]
+    assert steps == [1, 2, 3, 4]
+    assert isinstance(told[moment - 1], HeldOutMeasured)
+    for index in range(len(target)):
+        np.testing.assert_array_equal(target[index].labels, session.target[index].labels)
+    assert finished(told).scores["held_out_strokes"] > 0
+    assert session.bundle().segmenter.temperature != 1.0
+
+
+def test_the_verdict_is_on_what_was_not_learnt_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[stroke_looks.StrokeLook] = []
+    real = stroke_looks.look_at_strokes
+    monkeypatch.setattr(
+        module, "look_at_strokes", lambda *a, **k: (looks.append(real(*a, **k)), looks[-1])[1]
+    )
+    events = list(session_of().adapt(Budget(steps=6), hold_out=0.15, learn_held_out=True))
+    before, check, _ = looks
+    assert finished(events).scores["held_out_accuracy_before"] == before.held_out.accuracy
+    assert finished(events).scores["held_out_accuracy_after"] == check.held_out.accuracy
+
+
+def test_what_was_learnt_in_the_end_is_never_measured_again() -> None:
+    session = session_of()
+    drain(session.adapt(Budget(steps=6), hold_out=0.15, learn_held_out=True))
+    events = list(session.adapt(Budget(steps=6), hold_out=0.15, learn_held_out=True))
+    assert any(isinstance(e, Notice) and "learnt from in an earlier round" in e.message for e in events)
+    assert finished(events).scores["held_out_strokes"] == 0
+
+
+def test_a_round_that_was_stopped_early_is_judged_all_the_same() -> None:
+    session, control = session_of(), RunControl()
+    events = []
+    for event in session.adapt(Budget(steps=50), control, hold_out=0.15, learn_held_out=True):
+        events.append(event)
+        if isinstance(event, StepFinished) and event.step == 2:
+            control.stop()
+    assert finished(events).reason == FinishReason.STOPPED
+    assert finished(events).scores["held_out_strokes"] > 0
+    after = list(session.adapt(TWO_STEPS, hold_out=0.15))
+    assert finished(after).scores["held_out_strokes"] > 0, "they were never learnt, so they still tell"

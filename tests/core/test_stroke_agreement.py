@@ -34,13 +34,15 @@ def image_with(number: int, *labels: int) -> Sample:
 
 def test_agreement_is_counted_over_painted_pixels_and_over_classes(predicted: list[int]) -> None:
     domain = MemoryDomain([image_with(0, 0, 0, 0, 1), image_with(1, 1, 255, 255, 255)])
-    assert stroke_agreement(tiny_segmenter(), domain) == StrokeAgreement(class_accuracy=0.5, accuracy=0.6)
+    found = stroke_agreement(tiny_segmenter(), domain)
+    assert found == StrokeAgreement(accuracy=0.6, by_class={0: 1.0, 1: 0.0})
+    assert found.class_accuracy == 0.5
 
 
 def test_images_whose_strokes_were_erased_do_not_count(predicted: list[int]) -> None:
     blank = [image_with(n, 255, 255, 255, 255) for n in range(40)]
     found = stroke_agreement(tiny_segmenter(), MemoryDomain([*blank, image_with(77, 0, 1, 255, 255)]))
-    assert found == StrokeAgreement(0.5, 0.5)
+    assert found == StrokeAgreement(0.5, {0: 1.0, 1: 0.0})
     assert predicted == [77]
 
 
@@ -51,7 +53,9 @@ def test_at_most_sixteen_images_are_looked_at(predicted: list[int], count: int) 
     assert predicted[-1] > 0.8 * count - 2
 
 
-def test_a_model_that_is_mostly_wrong_is_changed_more() -> None:
-    shares = [StrokeAgreement(accuracy, 0.0).share(0.5) for accuracy in (0.0, 0.55, 0.6, 0.65, 1.0)]
-    assert shares == pytest.approx([1.0, 1.0, 0.75, 0.5, 0.5])
-    assert StrokeAgreement(0.0, 0.0).share(1.0) == 1.0
+def test_a_blind_guess_is_worth_nothing_whatever_the_number_of_classes() -> None:
+    for count in (2, 3, 11):
+        guessed = StrokeAgreement(0.7, dict.fromkeys(range(count), 1 / count))
+        assert guessed.beyond_chance == pytest.approx(0)
+        assert StrokeAgreement(1.0, dict.fromkeys(range(count), 1.0)).beyond_chance == 1
+    assert StrokeAgreement(0.2, dict.fromkeys(range(5), 0.1)).beyond_chance < 0

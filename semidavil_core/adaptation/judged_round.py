@@ -1,0 +1,212 @@
+"""A round between two looks at the strokes: the first one plans it, the second one says what it was worth and how sure to be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from semidavil_core.adaptation.calibration import fitted_temperature
+from semidavil_core.adaptation.held_out import HeldOutStrokes
+from semidavil_core.adaptation.held_out_check import Comparison, HeldOutWatch, compare
+from semidavil_core.adaptation.loop import LoopEnd
+from semidavil_core.adaptation.round import Learner, Round
+from semidavil_core.adaptation.round_history import LearnerState
+from semidavil_core.adaptation.round_plan import RoundPlan, plan_round
+from semidavil_core.adaptation.round_words import plan_in_words
+from semidavil_core.adaptation.schedule import Clock
+from semidavil_core.adaptation.stroke_looks import StrokeLook, look_at_strokes
+from semidavil_core.control import RunControl
+from semidavil_core.data.domains import Domain
+from semidavil_core.events import Event, FinishReason, HeldOutMeasured, Notice, StepFinished
+from semidavil_core.model.segmenter import Segmenter
+from semidavil_core.settings import AdaptSettings, Budget
+
+CHECKED_AT: Final = 2 / 3
+"""Share of a round after which the strokes kept aside are measured and then learnt too, where that is wanted."""
+_LOOK_SHARE: Final = 0.1  # of the seconds of a round, for each look
+_LOOK_AFTER_STOP: Final = 1.0  # seconds
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """What a round did."""
+
+    end: LoopEnd
+    before: StrokeLook
+    after: StrokeLook
+    """Its figures of held-out strokes are from before these were learnt too."""
+    learnt_held_out: bool
+    """Whether they were, in the end."""
+
+    @property
+    def compared(self) -> Comparison | None:
+        """The figures on held-out strokes; None without any."""
+        return compare(self.before.held_out, self.after.held_out)
+
+
+@dataclass(frozen=True)
+class RoundInput:
+    """What a round works on."""
+
+    target: Domain
+    """Images with all their strokes."""
+    source: Domain | None
+    held: HeldOutStrokes
+    """The strokes that it does not see, or sees last."""
+    classes: Sequence[str]
+    """Names of all classes."""
+    new: Sequence[str] = ()
+    """Painted classes that the model has never learnt."""
+
+
+class JudgedRound:
+    """One round.
+
+    Parameters
+    ----------
+    learner
+        Its networks are trained in place.
+    state
+        What they were before.
+    given
+        What it works on.
+    settings
+        How to train.
+    index
+        Rounds before this one.
+    now
+        Tells the seconds.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        state: LearnerState,
+        given: RoundInput,
+        *,
+        settings: AdaptSettings,
+        index: int,
+        now: Clock = time.monotonic,
+    ) -> None:
+        self._learner = learner
+        self._state = state
+        self._given = given
+        self._settings = settings
+        self._index = index
+        self._now = now
+        self._began = now()
+
+    def run(
+        self,
+        budget: Budget,
+        control: RunControl,
+        *,
+        preview_every: float | None = None,
+        learn_held_out: bool = False,
+    ) -> Generator[Event, None, RoundResult]:
+        """Train, and leave the learner where the round ends.
+
+        Parameters
+        ----------
+        budget
+            Seconds or steps; seconds hold the looks at the strokes.
+        control
+            Stop and pause requests.
+        preview_every
+            Seconds between previews; None gives none.
+        learn_held_out
+            Whether the last third of the round learns from the strokes kept aside too, after they were measured.
+        """
+        limit = _LOOK_SHARE * budget.seconds if budget.steps is None else float("inf")
+        look = partial(look_at_strokes, target=self._given.target, held=self._given.held, now=self._now)
+        before = look(self._teacher, seconds=limit, stopped=lambda: control.stop_requested)
+        plan = plan_round(self._settings, before.agreement, new_classes=bool(self._given.new))
+        yield Notice(plan_in_words(before.agreement, plan, self._given.new, self._given.classes))
+        spent = self._now() - self._began
+        yield from _held_out_figure(before, 0, spent)
+        training = self._training(plan)
+        watch = HeldOutWatch(before.held_out, self._given.target) if self._given.held.strokes else None
+        steps = training.run(
+            budget=_rest(budget, spent + before.seconds),
+            control=control,
+            preview_every=preview_every,
+            shown=self._given.target,
+            watch=watch,
+            spent=spent,
+            now=self._now,
+        )
+        check: StrokeLook | None = None
+        if watch is not None and learn_held_out:
+            end, check = yield from self._checked(steps, training, watch, plan, partial(look, seconds=limit))
+        else:
+            end = yield from steps
+        self._state.average_into(self._learner, plan.share)
+        stopped = end.reason is FinishReason.STOPPED
+        after = (
+            look(self._teacher, seconds=min(limit, _LOOK_AFTER_STOP) if stopped else limit)
+            if end.steps
+            else before
+        )
+        if check is not None:
+            after = replace(after, held_out=check.held_out, evidence=check.evidence)
+        self._calibrate(end, after)
+        yield from _held_out_figure(after, end.steps, end.seconds)
+        return RoundResult(end, before, after, check is not None)
+
+    @property
+    def _teacher(self) -> Segmenter:
+        return self._learner.teacher.model
+
+    def _training(self, plan: RoundPlan) -> Round:
+        """The round's training, which does not see the held-out strokes."""
+        return Round(
+            self._learner,
+            target=self._given.held.removed_from(self._given.target),
+            source=self._given.source,
+            settings=self._settings,
+            index=self._index,
+            strokes_first=plan.strokes_first,
+        )
+
+    def _checked(
+        self,
+        steps: Generator[Event, None, LoopEnd],
+        training: Round,
+        watch: HeldOutWatch,
+        plan: RoundPlan,
+        look: Callable[[Segmenter], StrokeLook],
+    ) -> Generator[Event, None, tuple[LoopEnd, StrokeLook | None]]:
+        """Pass the steps on; two thirds through, measure the held-out strokes and give them to the training."""
+        check: StrokeLook | None = None
+        while True:
+            try:
+                event = next(steps)
+            except StopIteration as stop:
+                return stop.value, check
+            yield event
+            if check is None and isinstance(event, StepFinished) and CHECKED_AT <= event.fraction < 1:
+                check = look(self._state.averaged(self._teacher, plan.share))
+                yield from _held_out_figure(check, event.step, event.seconds)
+                watch.close()
+                training.go_on_with(self._given.target)
+
+    def _calibrate(self, end: LoopEnd, after: StrokeLook) -> None:
+        """The model that was looked at and the one that stands now share their temperature."""
+        if end.steps:
+            self._teacher.temperature = fitted_temperature(after.evidence, self._teacher.temperature)
+
+
+def _held_out_figure(look: StrokeLook, step: int, seconds: float) -> Iterator[Event]:
+    accuracy = look.held_out.accuracy
+    if accuracy is not None:
+        yield HeldOutMeasured(step, seconds, accuracy)
+
+
+def _rest(budget: Budget, spent: float) -> Budget:
+    """What is left of a budget in seconds for training: at least half."""
+    if budget.steps is not None:
+        return budget
+    return replace(budget, seconds=max(budget.seconds / 2, budget.seconds - spent))

@@ -1,0 +1,55 @@
+"""What a round is to lean on — the model that it starts from, or the strokes alone — judged by how far they agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from semidavil_core.adaptation.stroke_agreement import StrokeAgreement
+from semidavil_core.settings import AdaptSettings
+
+_WORTH_ASKING: Final = 0.25
+"""Agreement beyond chance from which on a model's pseudo-labels and its source help; the bounds are a guess from few runs, not a fit."""
+_GUESSING: Final = 0.1
+_WORTH_KEEPING: Final = (0.55, 0.65)
+"""Class accuracy up to which a round may move the weights all the way, and from which on only as far as the settings say."""
+
+
+@dataclass(frozen=True)
+class RoundPlan:
+    """How a round spends its budget and how far it may go."""
+
+    strokes_first: float
+    """Share of the budget, from its start on, that learns from strokes alone: no source, no pseudo-labels."""
+    share: float
+    """How far the weights move from those before the round to those it ends with, 0 to 1."""
+
+
+def plan_round(
+    settings: AdaptSettings, agreement: StrokeAgreement, *, new_classes: bool = False
+) -> RoundPlan:
+    """Choose what a round leans on.
+
+    Parameters
+    ----------
+    settings
+        `strokes_first` and `averaging` are what is chosen at the most and at the least.
+    agreement
+        Of the model before the round with the strokes.
+    new_classes
+        Whether something was painted that the model has never learnt; halfway to it would be half a class.
+    """
+    low, high = _WORTH_KEEPING
+    kept = float(np.clip((agreement.class_accuracy - low) / (high - low), 0, 1))
+    share = 1.0 if new_classes else 1 - kept * (1 - settings.averaging)
+    misled = float(np.clip((_WORTH_ASKING - agreement.beyond_chance) / (_WORTH_ASKING - _GUESSING), 0, 1))
+    return RoundPlan(
+        strokes_first=misled * settings.strokes_first if settings.labelled_batch else 0.0, share=share
+    )
+
+
+def strokes_alone(settings: AdaptSettings) -> AdaptSettings:
+    """`settings` without what a model that misleads would teach: source images, pseudo-labels and guides."""
+    return replace(settings, source_batch=0, consistency=0.0, negative=0.0, anchor=0.0, clip_guidance=0.0)

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from semidavil_core.adaptation.round_plan import RoundPlan, plan_round, strokes_alone
+from semidavil_core.adaptation.round_words import plan_in_words
+from semidavil_core.adaptation.stroke_agreement import StrokeAgreement
+from semidavil_core.settings import AdaptSettings
+
+NAMES = ("sky", "road", "tree", "car", "pole")
+
+
+def agreeing(*shares: float) -> StrokeAgreement:
+    return StrokeAgreement(sum(shares) / len(shares), dict(enumerate(shares)))
+
+
+def test_a_model_that_is_mostly_wrong_is_changed_more() -> None:
+    shares = [
+        plan_round(AdaptSettings(), agreeing(*[accuracy] * 5)).share
+        for accuracy in (0.0, 0.55, 0.6, 0.65, 1.0)
+    ]
+    assert shares == pytest.approx([1.0, 1.0, 0.75, 0.5, 0.5])
+    assert plan_round(AdaptSettings(averaging=1.0), agreeing(*[0.9] * 5)).share == 1.0
+
+
+def test_what_is_new_to_the_model_is_learnt_all_the_way() -> None:
+    assert plan_round(AdaptSettings(), agreeing(0.9, 0.9), new_classes=True).share == 1.0
+
+
+def test_strokes_come_first_where_the_model_guesses_and_a_model_worth_asking_is_asked_from_the_start() -> (
+    None
+):
+    def first(accuracy: float, classes: int) -> float:
+        return plan_round(AdaptSettings(), agreeing(*[accuracy] * classes)).strokes_first
+
+    assert first(0.1, 5) == first(0.2, 5) == first(0.5, 2) == 0.5
+    assert 0 < first(0.34, 5) < 0.5
+    assert first(0.45, 5) == first(0.65, 2) == 0.0
+
+
+@pytest.mark.parametrize("changed", [{"strokes_first": 0.0}, {"labelled_batch": 0}])
+def test_strokes_do_not_come_first_where_settings_forbid_it(changed: dict[str, float]) -> None:
+    assert plan_round(AdaptSettings(**changed), agreeing(0.0, 0.0)).strokes_first == 0.0
+
+
+def test_strokes_alone_are_settings_that_can_be_trained_with_and_lean_on_nothing_else() -> None:
+    alone = strokes_alone(AdaptSettings(clip_guidance=0.1, negative=0.1))
+    assert alone.labelled_batch == AdaptSettings().labelled_batch
+    leant_on = (alone.source_batch, alone.consistency, alone.anchor, alone.clip_guidance, alone.negative)
+    assert not any(leant_on)
+
+
+def test_a_person_is_told_what_is_misread_and_what_the_round_does_about_it() -> None:
+    misled = plan_in_words(agreeing(0.9, 0.0, 0.1, 0.0, 0.05), RoundPlan(0.5, 1.0), (), NAMES)
+    assert "least on car 0%, road 0%, pole 5%, tree 10%" in misled
+    assert "the first 50% of this round learn from the strokes alone" in misled
+    good = plan_in_words(agreeing(0.9, 0.8), RoundPlan(0.0, 0.5), (), NAMES)
+    assert "85% of their pixels" in good
+    assert "50% of the way" in good
+    assert "least on" not in good
+    new = plan_in_words(agreeing(0.9, 0.0), RoundPlan(0.0, 1.0), ("road",), NAMES)
+    assert "new to it: road" in new
+    assert "road 0%" not in new, "it cannot be blamed for a class that it has never seen"
