@@ -14,7 +14,7 @@ class Mode(StrEnum):
     """How the image encoder takes part in training."""
 
     AUTO = "auto"
-    """`FULL` for a small convolutional tower or on an accelerator, `CACHED` for a transformer on a CPU."""
+    """`FULL` for a tower of up to 30 million parameters or on an accelerator, `CACHED` for a larger one on a CPU."""
     CACHED = "cached"
     """Encoder frozen; the features of a few views of each image are computed once."""
     FULL = "full"
@@ -148,7 +148,7 @@ class AdaptSettings(Settings):
     source_batch: int = 2
     """Source crops per step; none without a source domain."""
     labelled_batch: int = 2
-    """Target crops per step that are centred on a person's strokes."""
+    """Target crops per step that hold some of a person's strokes."""
     unlabelled_batch: int = 2
     """Target crops per step from anywhere."""
     scale_low: float = 0.7

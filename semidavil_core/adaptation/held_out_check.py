@@ -109,7 +109,8 @@ def compare(before: StrokeShares, after: StrokeShares) -> Comparison | None:
     The margin is a one-sided 95 % bound of a paired comparison. Its unit is the stroke, not the pixel, since the pixels of a stroke stand
     and fall together: with weights ``w`` that sum to 1 (classes alike, pixels of a class alike) the mean change ``D = sum w d`` has the
     standard error ``s / sqrt(n)`` with ``n = 1 / sum w^2`` (Kish's effective number) and the weighted spread ``s`` of the strokes'
-    changes ``d``, at least 0.05; Student's quantile with n - 1 degrees is near ``1.645 (1 + 1.5 / (n - 1))``.
+    changes ``d``, at least 0.05; Student's quantile with n - 1 degrees is near ``1.645 (1 + 1.5 / (n - 1))``
+    from n = 3 on; below, it is larger, and the margin, at most 0.5, too small.
     """
     both = ~np.isnan(before.right) & ~np.isnan(after.right)
     if not both.any():

@@ -34,7 +34,7 @@ class Optimisation:
     mode
         `Mode.FULL` or `Mode.CACHED`.
     head_rate, tower_rate, weight_decay
-        AdamW's numbers; norms and biases do not decay.
+        AdamW's numbers; norms and biases do not decay, and the tower's rate is multiplied by its ``rate_factor``.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Optimisation:
         head = [*segmenter.guidance.parameters(), *segmenter.decoder.parameters()]
         tower = list(segmenter.tower.tuned_parameters()) if mode is Mode.FULL else []
         groups = []
-        for parameters, rate in ((head, head_rate), (tower, tower_rate)):
+        for parameters, rate in ((head, head_rate), (tower, tower_rate * segmenter.tower.rate_factor)):
             for decays in (True, False):
                 members = [p for p in parameters if (p.ndim > 1) is decays]
                 if members:

@@ -207,12 +207,17 @@ class Round:
 def preview(model: Segmenter, target: Domain, index: int, threshold: float) -> PreviewReady:
     """What `model` sees in one target image, with the pseudo-labels it would teach: sure ones, and a person's strokes."""
     sample = target[index]
-    return preview_of(sample, Predictor(model, PREVIEW).predict(sample.image), threshold)
+    predicted = Predictor(model, PREVIEW).predict(sample.image)
+    return preview_of(sample, predicted, threshold, temperature=model.temperature)
 
 
-def preview_of(sample: Sample, predicted: Prediction, threshold: float) -> PreviewReady:
-    """The event that shows a prediction of `sample`."""
-    pseudo = np.where(predicted.confidence >= threshold, predicted.labels, np.uint8(IGNORE_INDEX))
+def preview_of(
+    sample: Sample, predicted: Prediction, threshold: float, *, temperature: float = 1.0
+) -> PreviewReady:
+    """The event that shows a prediction of `sample`, made through `temperature`: the teacher teaches as sure as it is without."""
+    sharp = predicted.probabilities if temperature == 1 else predicted.probabilities**temperature
+    sure = sharp.max(0) >= threshold * sharp.sum(0)
+    pseudo = np.where(sure, predicted.labels, np.uint8(IGNORE_INDEX))
     if sample.labels is not None:
         pseudo = np.where(sample.labels != IGNORE_INDEX, sample.labels, pseudo)
     return PreviewReady(sample.name, predicted.labels, predicted.confidence, pseudo.astype(np.uint8))

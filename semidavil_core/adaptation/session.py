@@ -278,7 +278,10 @@ class AdaptationSession:
 
     def preview_of(self, name: str, predicted: Prediction) -> PreviewReady:
         """The event that shows what :meth:`predict` said of one target image."""
-        return preview_of(self.target.sample(name), predicted, self._settings.threshold)
+        temperature = self._learner.teacher.model.temperature
+        return preview_of(
+            self.target.sample(name), predicted, self._settings.threshold, temperature=temperature
+        )
 
     def bundle(self) -> Bundle:
         """The teacher as a bundle of its own."""

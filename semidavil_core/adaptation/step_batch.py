@@ -95,7 +95,7 @@ class BatchMaker:
         )
 
     def _source_view(self, crop: Crop, rng: np.random.Generator) -> Tensor:
-        """Half of the source crops wear the target's colours: the student should meet them before it meets the target's shapes."""
+        """Where `style` asks for it, a source crop wears the target's colours: the student meets them before it meets the target's shapes."""
         if rng.random() < self._settings.style:
             return restyle(crop.image, self._target_statistics(rng), float(rng.uniform(0.3, 1.0)))
         return other_light(crop.image, rng) if rng.random() < 0.3 else strong_view(crop.image, rng)

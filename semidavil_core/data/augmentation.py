@@ -12,7 +12,7 @@ from torchvision.transforms.v2 import functional as vision
 
 
 def strong_view(image: Tensor, rng: np.random.Generator) -> Tensor:
-    """Colour jitter, grey, blur: the strong view of UniMatch (Yang et al., CVPR 2023).
+    """Colour jitter, grey, blur: the kind of the strong view of UniMatch (Yang et al., CVPR 2023), milder in hue, grey and blur.
 
     Parameters
     ----------

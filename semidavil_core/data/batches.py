@@ -1,4 +1,4 @@
-"""Seeded streams of training crops: random zoom and flip, centred on rare classes, on strokes, or anywhere."""
+"""Seeded streams of training crops: random zoom and flip, with a pixel of a rare class, with some stroke, or from anywhere."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def crop_side(largest: int, domain: Domain) -> int:
 
 
 def _shorter_side(domain: Domain) -> float:
-    """Median of the shorter sides of up to some 8 images."""
+    """Median of the shorter sides of 8 to 15 images, or of all if there are fewer."""
     chosen = range(0, len(domain), max(1, len(domain) // 8))
     return float(np.median([min(domain[i].image.shape[:2]) for i in chosen]))
 

@@ -47,6 +47,7 @@ def build_segmenter(
         decoder = ClassAgnosticDecoder(
             embed_dim=tower.embed_dim,
             fine_channels=tower.fine_channels,
+            finest_stride=tower.fine_strides[0],
             width=settings.width,
             fine_width=settings.fine_width,
             query_dim=settings.query_dim,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from torch import Tensor, nn
 from torch.nn import functional
+
+_FINE_ENOUGH: Final = 4  # pixels per cell
 
 
 class ClassAgnosticDecoder(nn.Module):
     """A feature pyramid whose pixel embeddings are compared with a query made from each class's text.
 
     The pyramid starts from the guided features and adds finer maps of the tower down to its finest stride, and last a small
-    path over the raw image, so that a structure two pixels wide can be drawn. Class ``k`` scores ``<E(p), Q(L_k)>`` at
+    path over the raw image, so that a structure narrower than a cell can be drawn. A tower whose finest map is coarse, as a transformer's
+    patches are, gets one level more, of the image alone. Class ``k`` scores ``<E(p), Q(L_k)>`` at
     location ``p``: all weights are shared by all classes, so a new class needs a new row of text and no new parameter. The pixel
     embedding's last layer is zero-initialised, hence the decoder adds nothing before it is trained.
 
@@ -22,6 +26,8 @@ class ClassAgnosticDecoder(nn.Module):
         D, width of the guided features and of the class embeddings.
     fine_channels
         Channels of the tower's finer maps, finest first.
+    finest_stride
+        Pixels per cell of the finest of them; above 4 the pyramid goes on to stride 4.
     width
         Channels of the pyramid's coarse levels.
     fine_width
@@ -31,7 +37,14 @@ class ClassAgnosticDecoder(nn.Module):
     """
 
     def __init__(
-        self, *, embed_dim: int, fine_channels: Sequence[int], width: int, fine_width: int, query_dim: int
+        self,
+        *,
+        embed_dim: int,
+        fine_channels: Sequence[int],
+        finest_stride: int,
+        width: int,
+        fine_width: int,
+        query_dim: int,
     ) -> None:
         super().__init__()
         widths = [fine_width if level < 2 else width for level in range(len(fine_channels))]
@@ -46,6 +59,10 @@ class ClassAgnosticDecoder(nn.Module):
         )
         self.merges = nn.ModuleList(_conv_block(w, w, 3) for w in widths)
         self.image_detail = _conv_block(3, widths[0], 3, stride=2)
+        self.beyond_the_tower = finest_stride > _FINE_ENOUGH
+        if self.beyond_the_tower:
+            self.image_reduce = _conv_block(widths[0], widths[0], 3, stride=2)
+            self.image_merge = _conv_block(widths[0], widths[0], 3)
         self.pixel_embedding = nn.Conv2d(widths[0], query_dim, 1)
         for parameter in self.pixel_embedding.parameters():
             nn.init.zeros_(parameter)
@@ -68,7 +85,7 @@ class ClassAgnosticDecoder(nn.Module):
         Returns
         -------
         Tensor
-            (B, K, h_0, w_0) float.
+            (B, K, h_0, w_0) float; at stride 4 if the finest map is coarser.
         """
         pyramid = self.pixel_features(guided, fine, image)
         # <W f + b, q> = <f, W^T q> + <b, q>: classes are few and pixels many, so the embedding goes into the classes.
@@ -82,12 +99,16 @@ class ClassAgnosticDecoder(nn.Module):
 
     def pixel_features(self, guided: Tensor, fine: Sequence[Tensor], image: Tensor) -> Tensor:
         """The pyramid's finest level, (B, fine_width, h_0, w_0)."""
+        detail = self.image_detail(image * 2 - 1)
         level: Tensor = self.top(guided)
         for index in reversed(range(len(fine))):
             level = _resize(self.reduces[index](level), fine[index]) + self.laterals[index](fine[index])
-            if index == 0:
-                level = level + _resize(self.image_detail(image * 2 - 1), level)
+            if index == 0 and not self.beyond_the_tower:
+                level = level + _resize(detail, level)
             level = self.merges[index](level)
+        if self.beyond_the_tower:
+            detail = self.image_reduce(detail)
+            level = self.image_merge(_resize(level, detail) + detail)
         return level
 
 

@@ -78,6 +78,9 @@ class ClipTower(nn.Module, ABC):
     dense_mode: DenseMode
     largest_scale: ClassVar[float] = 40.0
     """The inverse temperature of training, up to 100, is too sharp for maps of a transformer (SCLIP, NACLIP use 40)."""
+    rate_factor: ClassVar[float] = 1.0
+    """Factor of the learning rate of the tuned part. What a convolutional tower bears ruins a transformer (SemiVL tunes it at a
+    hundredth of the head's rate)."""
     mean: Tensor
     std: Tensor
 
@@ -113,7 +116,7 @@ class ClipTower(nn.Module, ABC):
         return super().train(False)
 
     def tuned_parameters(self) -> list[nn.Parameter]:
-        """Parameters that full mode trains: attention and positional embedding, or all convolutions; never batch statistics."""
+        """Parameters that full mode trains: a transformer's attention and positional embedding, or convolutions; no batch statistics."""
         named = dict(self.visual.named_parameters())
         return [named[name] for name in self.tuned_names()]
 

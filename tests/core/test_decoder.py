@@ -14,6 +14,7 @@ def decoder(**changes: Any) -> ClassAgnosticDecoder:
     sizes = {
         "embed_dim": 6,
         "fine_channels": (4, 5, 7),
+        "finest_stride": 2,
         "width": 16,
         "fine_width": 8,
         "query_dim": 8,
@@ -74,3 +75,15 @@ def test_the_narrowest_decoder_takes_a_single_location_of_a_single_image() -> No
         torch.rand(1, 6, 1, 1), [torch.rand(1, 4, 1, 1)], torch.rand(1, 3, 2, 2), torch.rand(1, 3, 6)
     )
     assert scores.shape == (1, 3, 1, 1)
+
+
+def test_beyond_a_coarse_tower_the_image_alone_gives_detail() -> None:
+    network = decoder(fine_channels=(4, 5), finest_stride=16)
+    torch.nn.init.normal_(network.pixel_embedding.weight)
+    guided, image, language = torch.randn(1, 6, 4, 4), torch.full((1, 3, 64, 64), 0.5), torch.randn(1, 3, 6)
+    fine = [torch.randn(1, c, 4, 4) for c in (4, 5)]
+    plain = network(guided, fine, image, language)
+    assert plain.shape == (1, 3, 16, 16)
+    image[..., 20:24, 20:24] = 1.0  # a quarter of a patch
+    changed = (network(guided, fine, image, language) - plain).abs().sum(1)[0]
+    assert changed.argmax() in [16 * row + column for row in range(4, 8) for column in range(4, 8)]

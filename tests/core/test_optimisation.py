@@ -86,6 +86,15 @@ def test_head_and_tower_have_rates_of_their_own_that_the_factor_scales() -> None
     assert {rates[id(p)] for p in student.tower.tuned_parameters()} == {5e-4}
 
 
+def test_a_tower_that_bears_little_is_tuned_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    student = tiny_segmenter(trained=True)
+    monkeypatch.setattr(type(student.tower), "rate_factor", 0.02)
+    optimisation = optimised(student, head_rate=1e-2, tower_rate=1e-3)
+    rates = {id(p): group["lr"] for group in optimisation.optimizer.param_groups for p in group["params"]}
+    assert {rates[id(p)] for p in student.decoder.parameters()} == {1e-2}
+    assert {rates[id(p)] for p in student.tower.tuned_parameters()} == {2e-5}
+
+
 def test_a_rate_factor_of_zero_moves_nothing() -> None:
     student = tiny_segmenter(trained=True)
     optimisation = optimised(student)

@@ -166,3 +166,12 @@ def test_strokes_that_disagree_with_the_prediction_win_in_the_pseudo_labels() ->
     np.testing.assert_array_equal(shown.pseudo_labels[painted], strokes[painted])
     np.testing.assert_array_equal(shown.pseudo_labels[~painted], predicted[~painted])
     np.testing.assert_array_equal(shown.prediction, predicted)
+
+
+def test_pseudo_labels_are_shown_as_they_are_taught_whatever_the_temperature() -> None:
+    model, target = tiny_segmenter(trained=True), target_domain()
+    plain = preview(model, target, 2, threshold=0.6)
+    model.temperature = 3.0
+    warm = preview(model, target, 2, threshold=0.6)
+    assert warm.confidence.mean() < plain.confidence.mean()
+    np.testing.assert_array_equal(warm.pseudo_labels, plain.pseudo_labels)

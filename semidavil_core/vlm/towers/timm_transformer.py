@@ -23,6 +23,8 @@ class TimmTransformerTower(ClipTower):
     token or average pooling (BiomedCLIP) know the training-free modes of the last block.
     """
 
+    rate_factor = 0.02
+
     def __init__(
         self, visual: nn.Module, *, mode: DenseMode, mean: Sequence[float], std: Sequence[float]
     ) -> None:

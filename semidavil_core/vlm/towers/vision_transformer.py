@@ -19,8 +19,10 @@ class VisionTransformerTower(ClipTower):
     """An open_clip ``VisionTransformer`` at any size.
 
     The finer maps are the patch embedding and the tokens after one and two thirds of the depth: no finer in pixels than the
-    aligned map, but of lower level; detail between patches is the decoder's image path.
+    aligned map, but of lower level; detail within a patch comes from the decoder's path over the image.
     """
+
+    rate_factor = 0.02
 
     def __init__(
         self, visual: nn.Module, *, mode: DenseMode, mean: Sequence[float], std: Sequence[float]
