@@ -248,8 +248,9 @@ class RoundFinished(Event):
     scores: Mapping[str, float] = field(default_factory=dict)
     """Figures of the round, 0 to 1. ``stroke_accuracy_before`` and ``_after``: on the strokes of up to 16 images, class mean. Where
     strokes were held out: ``held_out_accuracy_before`` and ``_after`` (class mean), ``class/<name>`` (after, of each class with held-out
-    strokes), ``held_out_margin``, ``held_out_worse`` (1 if it fell by more than the margin) and ``held_out_strokes`` (their number,
-    0 if there were too few)."""
+    strokes), ``lost/<name>`` (after, of each class that was learnt before and is not any more), ``held_out_margin``,
+    ``held_out_worse`` (1 if it fell by more than the margin) and ``held_out_strokes`` (their number, 0 if there were too few).
+    ``strokes_first`` is the share of the budget that learnt from strokes alone, since the model before misled."""
 
 
 @dataclass(frozen=True)

@@ -207,16 +207,13 @@ class Session:
     def _round_finished(self, event: RoundFinished) -> Status:
         steps = f"{event.steps} steps in {event.seconds:.0f} s"
         ends = {
-            FinishReason.BUDGET: f"Round {event.round} finished: {steps}. Paint where it is wrong and adapt again.",
-            FinishReason.STOPPED: f"Round {event.round} stopped after {steps}; the model is the last good one.",
+            FinishReason.BUDGET: _finished(event, steps),
+            FinishReason.STOPPED: _finished(event, steps)
+            if event.scores.get("held_out_worse")
+            else f"Round {event.round} stopped after {steps}; the model is the last good one.",
             FinishReason.RESTORED: f"Round {event.round} did not help on held-out strokes; the model from before it was kept.",
         }
         self._outcome = ends.get(FinishReason(event.reason), f"Round {event.round} ended: {steps}.")
-        if event.scores.get("held_out_worse") and event.reason != FinishReason.RESTORED:
-            self._outcome = (
-                f"Round {event.round} finished ({steps}) but got worse on strokes that it did not see: go back under Rounds, "
-                "or paint where it is wrong and adapt again."
-            )
         self.status = replace(self.status, rounds=event.round)
         return self._keep(self._outcome, 1.0)
 
@@ -255,3 +252,22 @@ def in_words(seconds: float) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _finished(event: RoundFinished, steps: str) -> str:
+    """The outcome of a round that went on to its end, as the strokes that it did not see tell it."""
+    lost = [name.removeprefix("lost/") for name in event.scores if name.startswith("lost/")]
+    head = f"Round {event.round} finished"
+    if event.scores.get("held_out_worse"):
+        return (
+            f"{head} ({steps}) but got worse on strokes that it did not see: go back under Rounds, "
+            "or paint where it is wrong and adapt again."
+        )
+    if lost:
+        return f"{head} ({steps}) but lost {', '.join(lost)}: paint more of it and adapt again, or go back under Rounds."
+    if event.scores.get("strokes_first"):
+        return (
+            f"{head}: {steps}. The source misled, so it began with your strokes alone; look where it is wrong, "
+            "paint there and adapt again."
+        )
+    return f"{head}: {steps}. Paint where it is wrong and adapt again."

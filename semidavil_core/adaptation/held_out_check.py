@@ -100,6 +100,7 @@ class Comparison:
             "held_out_strokes": float(self.strokes),
             "held_out_worse": float(self.worse),
             **{f"class/{names[k]}": share for k, share in self.by_class.items()},
+            **{f"lost/{names[k]}": self.by_class[k] for k in self.lost},
         }
 
 

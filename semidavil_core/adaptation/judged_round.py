@@ -40,6 +40,7 @@ class RoundResult:
     """Its figures of held-out strokes are from before these were learnt too."""
     learnt_held_out: bool
     """Whether they were, in the end."""
+    plan: RoundPlan
 
     @property
     def compared(self) -> Comparison | None:
@@ -154,7 +155,7 @@ class JudgedRound:
             after = replace(after, held_out=check.held_out, evidence=check.evidence)
         self._calibrate(end, after)
         yield from _held_out_figure(after, end.steps, end.seconds)
-        return RoundResult(end, before, after, check is not None)
+        return RoundResult(end, before, after, check is not None, plan)
 
     @property
     def _teacher(self) -> Segmenter:

@@ -256,6 +256,7 @@ class AdaptationSession:
         scores = {
             "stroke_accuracy_before": result.before.agreement.class_accuracy,
             "stroke_accuracy_after": result.after.agreement.class_accuracy,
+            "strokes_first": result.plan.strokes_first,
             **(compared.scores(self._classes.names) if compared is not None else {"held_out_strokes": 0.0}),
         }
         record = self._history.add(end, scores)

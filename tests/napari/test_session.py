@@ -106,6 +106,21 @@ def test_the_outcome_of_a_round_stays_when_the_predictions_are_done(reason: str,
     assert session.begin().rounds == 1
 
 
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        ({"strokes_first": 0.0}, "212 steps in 60 s. Paint where it is wrong"),
+        ({"strokes_first": 0.5}, "The source misled"),
+        ({"strokes_first": 0.5, "lost/pole": 0.1, "lost/car": 0.2}, "but lost pole, car"),
+        ({"held_out_worse": 1.0, "lost/pole": 0.1}, "but got worse"),
+    ],
+)
+def test_the_outcome_tells_what_matters_most(scores: dict[str, float], words: str) -> None:
+    session = adapting()
+    session.happened(RoundFinished(1, "budget", 212, 60.0, scores))
+    assert words in session.ended().sentence
+
+
 def test_a_failure_ends_the_job_in_its_sentence_and_the_next_job_forgets_it() -> None:
     session = adapting()
     status = session.failed("The engine ended by signal 11.")
