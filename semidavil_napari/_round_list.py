@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -145,7 +146,7 @@ class RoundList:
             RoundEntry(
                 0,
                 event.round,
-                f"Round {event.round}",
+                self._own_name(event.round),
                 event.steps,
                 event.seconds,
                 event.reason,
@@ -175,12 +176,11 @@ class RoundList:
 
     def rename(self, key: int, name: str) -> None:
         """Give a round another name; an empty one gives its own back."""
-        self.entries = [
-            replace(e, name=name.strip() or (f"Round {e.number}" if e.number else START))
-            if e.key == key
-            else e
-            for e in self.entries
-        ]
+        entry = self.get(key)
+        if entry is not None:
+            own = self._own_name(entry.number, besides=key) if entry.number else START
+            renamed = replace(entry, name=name.strip() or own)
+            self.entries = [renamed if e is entry else e for e in self.entries]
 
     def recall(
         self, listed: Mapping[str, Any], names: Mapping[int, str], kept: Mapping[int, Path] | None = None
@@ -192,6 +192,12 @@ class RoundList:
             name = names.get(number, f"Round {number}" if number else START)
             told = (row["steps"], row["seconds"], row["reason"], row["scores"], row["parent"])
             self._append(RoundEntry(0, number, name, *told, available=False, kept=(kept or {}).get(number)))
+
+    def _own_name(self, number: int, besides: int = 0) -> str:
+        """What a round is called if nobody names it; rounds of earlier models may have had its number."""
+        taken = {e.name for e in self.entries if e.key != besides}
+        names = (f"Round {number}" if n == 1 else f"Round {number} ({n})" for n in count(1))
+        return next(name for name in names if name not in taken)
 
     def _append(self, entry: RoundEntry) -> RoundEntry:
         entry = replace(entry, key=1 + max((e.key for e in self.entries), default=0))

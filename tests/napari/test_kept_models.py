@@ -145,7 +145,7 @@ def test_the_rounds_before_an_engine_died_are_not_lost(open_widget, qtbot) -> No
     run_round(qtbot, widget)
     assert State.ADAPTING in states
     assert State.PREPARING not in states, "it learned from the source once more"
-    assert names(widget) == ["● Round 1", "Round 2, again", "Round 2", "Round 1"]
+    assert names(widget) == ["● Round 1 (2)", "Round 2, again", "Round 2", "Round 1"]
     select(widget, "Round 2, again")
     click(qtbot, widget, "semidavil_go_to_round")
     wait_for(qtbot, widget, State.IDLE)

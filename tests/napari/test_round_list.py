@@ -119,6 +119,17 @@ def test_rounds_can_be_renamed_and_an_empty_name_gives_their_own_back() -> None:
     assert found.names()[1] == "Round 1"
 
 
+def test_a_round_is_not_called_like_one_of_an_earlier_model() -> None:
+    found = rounds(finished(1))
+    first = key(found, 1)
+    found.model_changed()
+    found.finished(finished(1))
+    assert [e.name for e in found.entries] == ["Round 1", "Start", "Round 1 (2)"]
+    found.rename(first, "")
+    found.rename(key(found, 1), "")
+    assert [e.name for e in found.entries] == ["Round 1", "Start", "Round 1 (2)"]
+
+
 def test_rounds_of_an_earlier_window_are_shown_without_a_way_back() -> None:
     found = rounds(finished(1))
     row = {"round": 4, "reason": "budget", "steps": 5, "seconds": 2.0, "scores": {}, "parent": 0}

@@ -154,7 +154,7 @@ def test_a_round_that_fails_is_no_row_and_leaves_nothing_stale(open_widget, qtbo
     if how == "killed":
         let_go(State.ADAPTING)
         run_round(qtbot, widget)
-        assert names(widget) == ["● Round 1", "Round 1, again", "Round 1"]
+        assert names(widget) == ["● Round 1 (2)", "Round 1, again", "Round 1"]
 
 
 def test_while_a_job_runs_there_is_no_going_back(open_widget, qtbot) -> None:
