@@ -74,6 +74,7 @@ SUPERVISED: Final[Mapping[str, Any]] = {
     "smoothing": False,
     "averaging": 1.0,
     "strokes_first": 0.0,
+    "pseudo_labels_after": 0,
 }
 FIXMATCH: Final[Mapping[str, Any]] = {
     **SUPERVISED, "consistency": 1.0, "confidence": ConfidenceMode.HARD, "threshold": 0.95
@@ -138,6 +139,7 @@ ROWS: Final[tuple[AblationRow, ...]] = (
     *_group(
         "pseudo-labels",
         _row("none", priority=1, consistency=0.0),
+        _row("from the first step on", priority=1, pseudo_labels_after=0),
         *(_row(f"confidence {mode}", confidence=mode) for mode in _MODES),
     ),
     *_group(

@@ -32,6 +32,7 @@ _SUPERVISED = AdaptSettings(
     smoothing=False,
     averaging=1.0,
     strokes_first=0.0,
+    pseudo_labels_after=0,
 )
 _FIXMATCH = replace(_SUPERVISED, consistency=1.0, confidence=ConfidenceMode.HARD, threshold=0.95)
 

@@ -25,10 +25,12 @@ from start_models import Start
 
 from semidavil_core.adaptation.editable_domain import RelabelledDomain
 from semidavil_core.adaptation.session import AdaptationSession
-from semidavil_core.classes import IGNORE_INDEX
+from semidavil_core.classes import IGNORE_INDEX, ClassSet
 from semidavil_core.data.domains import Domain, MappedDomain, Sample
 from semidavil_core.export.bundle import Bundle
-from semidavil_core.inference.evaluate import drain, evaluate
+from semidavil_core.inference.evaluate import drain
+from semidavil_core.inference.predict import Predictor
+from semidavil_core.metrics.confusion import ConfusionMatrix, Scores
 from semidavil_core.settings import AdaptSettings
 
 KIND: Final = "open vocabulary"
@@ -123,16 +125,26 @@ class HeldOutClass:
 
     def _scores(self, session: AdaptationSession) -> dict[str, float | None]:
         """IoU of the new class over all pixels, and mean IoU of the old classes over their own pixels."""
-        model, classes, new = session.bundle().segmenter, session.classes, self._new
+        predictor, classes, new = session.predictor(), session.classes, self._new
         knows = len(classes) == len(self._data.classes)
         only_old = MappedDomain(
             self._data.evaluation, lambda s: Sample(s.name, s.image, _cleared(s.labels, new))
         )
         relabelled = only_old if knows else self._without(only_old)
-        old = [v for v in evaluate(model, relabelled, classes).iou.values() if v is not None]
+        old = [v for v in _evaluated(predictor, relabelled, classes).iou.values() if v is not None]
         name = self._data.classes.names[new]
-        found = evaluate(model, self._data.evaluation, classes).iou[name] if knows else None
+        found = _evaluated(predictor, self._data.evaluation, classes).iou[name] if knows else None
         return {"new": found, "old": float(np.mean(old)) if old else None}
+
+
+def _evaluated(predictor: Predictor, domain: Domain, classes: ClassSet) -> Scores:
+    """Scores of what a person sees, which is more than the trained network where a class has no more than a name."""
+    matrix = ConfusionMatrix(len(classes))
+    for sample in (domain[index] for index in range(len(domain))):
+        if sample.labels is not None:
+            predicted = predictor.predict(sample.image)
+            matrix.update(predicted.labels, sample.labels, predicted.confidence)
+    return matrix.scores(classes)
 
 
 def _cleared(labels: NDArray[np.uint8] | None, value: int) -> NDArray[np.uint8]:

@@ -176,6 +176,9 @@ class AdaptSettings(Settings):
     """Weight of the supervised loss on strokes."""
     consistency: float = 1.0
     """Weight of the consistency with the teacher's pseudo-labels."""
+    pseudo_labels_after: int = 40
+    """Steps of a round after which pseudo-labels teach too: before, the teacher has not learnt from the strokes itself, and a step
+    without them is twice as fast."""
     confidence: str = ConfidenceMode.HARD
     """How confidence weighs pseudo-labels."""
     threshold: float = 0.95
@@ -226,7 +229,14 @@ class AdaptSettings(Settings):
             "threshold",
         ):
             self._require(name, 0, 1)
-        for name in ("mix_source", "mix_target", "clip_prior", "style", "averaging", "strokes_first"):
+        for name in (
+            "mix_source",
+            "mix_target",
+            "clip_prior",
+            "style",
+            "averaging",
+            "strokes_first",
+        ):
             self._require(name, 0, 1)
         for name in (
             "source_weight",
@@ -240,6 +250,7 @@ class AdaptSettings(Settings):
             self._require(name, 0, 100)
         self._require("rare_temperature", 1e-3, 100)
         self._require("cached_views", 1, 64)
+        self._require("pseudo_labels_after", 0, 10**7)
         self._require("seed", 0, 2**31)
         object.__setattr__(self, "mode", _choice("mode", self.mode, Mode))
         object.__setattr__(self, "confidence", _choice("confidence", self.confidence, ConfidenceMode))

@@ -169,7 +169,7 @@ class JudgedRound:
             source=self._given.source,
             settings=self._settings,
             index=self._index,
-            strokes_first=plan.strokes_first,
+            phases=plan.phases,
         )
 
     def _checked(

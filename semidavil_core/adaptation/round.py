@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from semidavil_core.adaptation.features import FeatureCache
 from semidavil_core.adaptation.held_out_check import HeldOutWatch
 from semidavil_core.adaptation.loop import LoopEnd, run_steps
 from semidavil_core.adaptation.optimisation import Optimisation, mixed_precision, resolve_mode
-from semidavil_core.adaptation.round_plan import strokes_alone
+from semidavil_core.adaptation.round_plan import PhasePlan
 from semidavil_core.adaptation.schedule import Clock, annealed
 from semidavil_core.adaptation.step import AdaptationStep, Guides, StepLosses
 from semidavil_core.adaptation.step_batch import BatchMaker
@@ -23,8 +23,9 @@ from semidavil_core.data.batches import CropGeometry, CropStream, crop_side
 from semidavil_core.data.domains import Domain, Sample
 from semidavil_core.events import Event, PreviewReady, StepFinished
 from semidavil_core.inference.predict import PREVIEW, Prediction, Predictor
+from semidavil_core.inference.unlearnt import UnlearntPredictor
 from semidavil_core.model.segmenter import Segmenter
-from semidavil_core.settings import AdaptSettings, Budget, Mode
+from semidavil_core.settings import AdaptSettings, Budget, Mode, PredictSettings
 
 
 @dataclass
@@ -35,11 +36,19 @@ class Learner:
     teacher: EmaTeacher
     guides: Guides
 
+    def predictor(self, settings: PredictSettings | None = None) -> Predictor:
+        """Predicts as the teacher does; the untouched model speaks for classes that nothing taught yet."""
+        zero_shot, unlearnt = self.guides.zero_shot, self.guides.unlearnt
+        if zero_shot is None or not unlearnt:
+            return Predictor(self.teacher.model, settings)
+        return UnlearntPredictor(self.teacher.model, settings, zero_shot=zero_shot, unlearnt=unlearnt)
+
 
 @dataclass(frozen=True)
 class _Phase:
     """What steps are taken on, and how."""
 
+    plan: PhasePlan
     batches: BatchMaker
     step: AdaptationStep
 
@@ -59,8 +68,8 @@ class Round:
         How to train.
     index
         Rounds before this one.
-    strokes_first
-        Share of the budget, 0 to 1, that at first learns from strokes alone.
+    phases
+        When it trains how; all the same with `settings` by default.
     """
 
     def __init__(
@@ -71,7 +80,7 @@ class Round:
         source: Domain | None,
         settings: AdaptSettings,
         index: int,
-        strokes_first: float = 0.0,
+        phases: Sequence[PhasePlan] = (),
     ) -> None:
         student = learner.student.train()
         device = student.text.device
@@ -81,7 +90,7 @@ class Round:
         self._source = source
         self._settings = settings
         self._index = index
-        self._strokes_first = strokes_first
+        self._plans = tuple(phases) or (PhasePlan(0.0, settings),)
         self._device = device
         self._optimisation = Optimisation(
             student,
@@ -94,30 +103,27 @@ class Round:
         self._cache = FeatureCache(student) if mode is Mode.CACHED else None
         self._crop = crop_side(settings.crop, target)  # source and target crops share a batch
         self._phases = self._make_phases(target, 0)
+        self._taken = 0
 
-    def _make_phases(self, target: Domain, number: int) -> tuple[_Phase, _Phase]:
-        """Strokes alone, and everything; `number` tells those of one round apart, so that no crop is drawn twice."""
+    def _make_phases(self, target: Domain, number: int) -> list[_Phase]:
+        """All phases on these labels; `number` tells those of one round apart, so that no crop is drawn twice."""
         source = None if self._source is None else self._stream(self._source, 1, number)
         drawn = self._stream(target, 2, number)
-        alone, everything = (
-            strokes_alone(self._settings) if self._strokes_first else self._settings,
-            self._settings,
-        )
-        first, then = (
+        return [
             _Phase(
-                BatchMaker(source=source, target=drawn, settings=settings, device=self._device),
+                plan,
+                BatchMaker(source=source, target=drawn, settings=plan.settings, device=self._device),
                 AdaptationStep(
                     student=self._learner.student,
                     teacher=self._learner.teacher.model,
                     guides=self._learner.guides,
-                    settings=settings,
+                    settings=plan.settings,
                     cache=self._cache,
-                    rng=np.random.default_rng((settings.seed, self._index, 3 + number)),
+                    rng=np.random.default_rng((plan.settings.seed, self._index, 3 + number)),
                 ),
             )
-            for settings in (alone, everything)
-        )
-        return first, then
+            for plan in self._plans
+        ]
 
     def go_on_with(self, target: Domain) -> None:
         """Train on these labels of the same images from the next step on."""
@@ -174,7 +180,10 @@ class Round:
 
     def _take_step(self, factor: float, fraction: float, expected_steps: float) -> StepLosses:
         fade = annealed(self._index, fraction)
-        phase = self._phases[fraction >= self._strokes_first]
+        phase = next(
+            p for p in reversed(self._phases) if p.plan.begins <= fraction and p.plan.after <= self._taken
+        )
+        self._taken += 1
         with mixed_precision(self._device):
             losses = phase.step.losses(phase.batches.draw(), fade=fade)
         self._optimisation.apply(losses.total, factor)
@@ -188,7 +197,7 @@ class Round:
         order = painted + sorted(set(range(len(target))) - set(painted))
         while True:
             for index in order:
-                yield preview(self._learner.teacher.model, target, index, self._settings.threshold)
+                yield preview(self._learner, target, index, self._settings.threshold)
 
     def _stream(self, domain: Domain, salt: int, number: int) -> CropStream:
         settings = self._settings
@@ -204,11 +213,11 @@ class Round:
         )
 
 
-def preview(model: Segmenter, target: Domain, index: int, threshold: float) -> PreviewReady:
-    """What `model` sees in one target image, with the pseudo-labels it would teach: sure ones, and a person's strokes."""
+def preview(learner: Learner, target: Domain, index: int, threshold: float) -> PreviewReady:
+    """What the teacher sees in one target image, with the pseudo-labels it would teach: sure ones, and a person's strokes."""
     sample = target[index]
-    predicted = Predictor(model, PREVIEW).predict(sample.image)
-    return preview_of(sample, predicted, threshold, temperature=model.temperature)
+    predicted = learner.predictor(PREVIEW).predict(sample.image)
+    return preview_of(sample, predicted, threshold, temperature=learner.teacher.model.temperature)
 
 
 def preview_of(

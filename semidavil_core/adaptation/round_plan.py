@@ -18,13 +18,26 @@ _WORTH_KEEPING: Final = (0.55, 0.65)
 
 
 @dataclass(frozen=True)
+class PhasePlan:
+    """From when on a round trains how."""
+
+    begins: float
+    """Used share of the budget, 0 to 1."""
+    settings: AdaptSettings
+    after: int = 0
+    """Steps that have to be taken before, too."""
+
+
+@dataclass(frozen=True)
 class RoundPlan:
     """How a round spends its budget and how far it may go."""
 
-    strokes_first: float
-    """Share of the budget, from its start on, that learns from strokes alone: no source, no pseudo-labels."""
+    phases: tuple[PhasePlan, ...]
+    """In their order, the first from 0 on."""
     share: float
     """How far the weights move from those before the round to those it ends with, 0 to 1."""
+    strokes_first: float = 0.0
+    """Share of the budget, from its start on, that learns from strokes alone: no source, no pseudo-labels."""
 
 
 def plan_round(
@@ -45,9 +58,19 @@ def plan_round(
     kept = float(np.clip((agreement.class_accuracy - low) / (high - low), 0, 1))
     share = 1.0 if new_classes else 1 - kept * (1 - settings.averaging)
     misled = float(np.clip((_WORTH_ASKING - agreement.beyond_chance) / (_WORTH_ASKING - _GUESSING), 0, 1))
-    return RoundPlan(
-        strokes_first=misled * settings.strokes_first if settings.labelled_batch else 0.0, share=share
-    )
+    strokes_first = misled * settings.strokes_first if settings.labelled_batch else 0.0
+    return RoundPlan(_phases(settings, strokes_first), share, strokes_first)
+
+
+def _phases(settings: AdaptSettings, strokes_first: float) -> tuple[PhasePlan, ...]:
+    """Strokes alone, then with the source, then with what the teacher makes of the rest: it should have seen the strokes first."""
+    if not settings.labelled_batch:
+        return (PhasePlan(0.0, settings),)
+    labels = replace(settings, consistency=0.0)
+    everything = PhasePlan(strokes_first, settings, settings.pseudo_labels_after)
+    chosen = [PhasePlan(0.0, strokes_alone(settings))] if strokes_first else []
+    chosen += [PhasePlan(strokes_first, labels)] if everything.after else []
+    return (*chosen, everything)
 
 
 def strokes_alone(settings: AdaptSettings) -> AdaptSettings:

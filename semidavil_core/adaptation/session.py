@@ -127,12 +127,12 @@ class AdaptationSession:
         text = embed_classes(self._load_vlm().text, classes)
         self._learner.student.set_text(text)
         self._learner.teacher.model.set_text(text)
-        self._learner.guides = Guides()
         places = self._classes.positions_in(classes)
         self._learnt = _followed(self._learnt, self._classes, classes)
         if places != tuple(range(len(places))):  # else every stroke stands for the class that it stood for
             self.target = EditableDomain(RelabelledDomain(self.target.snapshot(), self._classes, classes))
         self._classes = classes
+        self._learner.guides = self._guides_of_names()
 
     def set_language(self, source: LanguageSource) -> tuple[str, ...]:
         """Let sentences about the target join the guidance, as keys and values beside the classes; they follow from now on.
@@ -214,8 +214,8 @@ class AdaptationSession:
         held = self._hold_out.choose(target, hold_out)
         if hold_out and not held.strokes:
             yield Notice(ALL_LEARNT if self.history[self.current].round else TOO_FEW)
-        yield from self._prepare_guides()
         painted = self._painted_names(target)
+        yield from self._prepare_guides()
         given = RoundInput(
             target, self._labelled_source(), held, self._classes.names, sorted(painted - self._learnt)
         )
@@ -233,6 +233,7 @@ class AdaptationSession:
             )
         self._hold_out.trained(all_of_it=result.learnt_held_out)
         self._learnt |= painted
+        self._learner.guides = replace(self._learner.guides, unlearnt=self._unlearnt())
         return (yield from self._conclude(result, state, keep_better=keep_better))
 
     @contextmanager
@@ -271,7 +272,14 @@ class AdaptationSession:
 
     def predict(self, name: str, settings: PredictSettings | None = None) -> Prediction:
         """The teacher's prediction of one target image."""
-        return Predictor(self._learner.teacher.model, settings).predict(self.target.sample(name).image)
+        return self.predictor(settings).predict(self.target.sample(name).image)
+
+    def predictor(self, settings: PredictSettings | None = None) -> Predictor:
+        """Predicts any image as the teacher does; the untouched model speaks for classes that nothing taught yet.
+
+        Such classes come from :meth:`set_classes`, and stop being so with the first round that has strokes of them.
+        """
+        return self._learner.predictor(settings)
 
     def preview(self, name: str) -> PreviewReady:
         """The teacher's prediction of one target image as an event, pseudo-labels included."""
@@ -312,6 +320,18 @@ class AdaptationSession:
         counts = class_counts(target, len(self._classes))
         return {name for name, count in zip(self._classes.names, counts, strict=True) if count}
 
+    def _unlearnt(self) -> tuple[int, ...]:
+        """Classes that no round has had strokes of; in the first that has, the untouched model still teaches them too."""
+        return tuple(k for k, name in enumerate(self._classes.names) if name not in self._learnt)
+
+    def _guides_of_names(self) -> Guides:
+        """The untouched model, if there are classes that only it can say something of."""
+        unlearnt = self._unlearnt()
+        if not unlearnt:
+            return Guides()
+        zero_shot = segmenter_from_language(self._load_vlm(), self._classes).eval().requires_grad_(False)
+        return Guides(zero_shot=zero_shot, unlearnt=unlearnt)
+
     def _prepare_guides(self) -> Generator[Event, None, None]:
         """Load the frozen companions that the settings ask for and that still have influence."""
         settings = self._settings
@@ -329,7 +349,7 @@ class AdaptationSession:
             source = copy.deepcopy(self._bundle.segmenter).eval().requires_grad_(False)
             if self._bundle.classes.names != self._classes.names:
                 source = None  # it knows other classes
-        self._learner.guides = Guides(zero_shot=zero_shot, source=source)
+        self._learner.guides = Guides(zero_shot, source, self._unlearnt())
 
     def _load_vlm(self) -> Vlm:
         if self._vlm is None:

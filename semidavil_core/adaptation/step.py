@@ -24,6 +24,7 @@ from semidavil_core.adaptation.pseudo_labels import (
 from semidavil_core.adaptation.step_batch import StepBatch, Views
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.augmentation import class_mix_mask
+from semidavil_core.inference.unlearnt import with_unlearnt
 from semidavil_core.losses.consistency import weighted_cross_entropy
 from semidavil_core.losses.contrastive import labels_on_grid, prototype_info_nce
 from semidavil_core.losses.dynamic_cross_entropy import dynamic_cross_entropy
@@ -56,6 +57,8 @@ class Guides:
     """The untouched vision-language model over the same classes."""
     source: Segmenter | None = None
     """The model before any adaptation, for source-free adaptation."""
+    unlearnt: tuple[int, ...] = ()
+    """Classes that have a name and nothing else: the untouched model speaks for them."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,9 @@ class AdaptationStep:
         else:
             logits = self._teacher.decode(self._cached(target, strong=False), target.weak)
         probabilities = logits.softmax(1)
-        if zero_shot is not None and settings.clip_prior:
+        if zero_shot is not None:
+            probabilities = with_unlearnt(probabilities, zero_shot, self._guides.unlearnt)
+        if zero_shot is not None and settings.clip_prior * fade > 0:
             probabilities = with_prior(probabilities, zero_shot, settings.clip_prior * fade)
         if settings.smoothing:
             probabilities = smooth_by_affinity(probabilities, target.weak)
@@ -240,7 +245,9 @@ class AdaptationStep:
         return (to_text + to_images) / 2
 
     def _zero_shot(self, target: Views, fade: float) -> Tensor | None:
-        wanted = (self._settings.clip_prior + self._settings.clip_guidance) * fade > 0
+        settings = self._settings
+        wanted = (settings.clip_prior + settings.clip_guidance) * fade > 0
+        wanted = wanted or (bool(self._guides.unlearnt) and settings.consistency > 0)
         return self._probabilities_of(self._guides.zero_shot if wanted else None, target)
 
     @torch.no_grad()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from semidavil_core.adaptation.ema_teacher import EmaTeacher
 from semidavil_core.adaptation.loop import LoopEnd
 from semidavil_core.adaptation.round import Learner, Round, preview
+from semidavil_core.adaptation.round_plan import PhasePlan, strokes_alone
 from semidavil_core.adaptation.step import Guides
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.control import RunControl
@@ -144,9 +146,9 @@ def test_previews_do_not_change_what_is_learnt() -> None:
 
 
 def test_a_preview_is_the_models_prediction_with_the_pseudo_labels_it_would_teach() -> None:
-    model, target = tiny_segmenter(trained=True), target_domain()
-    shown = preview(model, target, 2, threshold=0.6)
-    expected = Predictor(model, PredictSettings(flip=False)).predict(target[2].image)
+    learner, target = learner_of(), target_domain()
+    shown = preview(learner, target, 2, threshold=0.6)
+    expected = Predictor(learner.teacher.model, PredictSettings(flip=False)).predict(target[2].image)
     np.testing.assert_array_equal(shown.prediction, expected.labels)
     np.testing.assert_array_equal(shown.confidence, expected.confidence)
     assert shown.pseudo_labels is not None
@@ -156,11 +158,11 @@ def test_a_preview_is_the_models_prediction_with_the_pseudo_labels_it_would_teac
 
 
 def test_strokes_that_disagree_with_the_prediction_win_in_the_pseudo_labels() -> None:
-    model, image = tiny_segmenter(trained=True), target_domain()[0].image
-    predicted = preview(model, MemoryDomain([Sample("a", image)]), 0, threshold=0.0).prediction
+    learner, image = learner_of(), target_domain()[0].image
+    predicted = preview(learner, MemoryDomain([Sample("a", image)]), 0, threshold=0.0).prediction
     strokes = np.full(image.shape[:2], IGNORE_INDEX, np.uint8)
     strokes[10:20, 10:20] = (predicted[10:20, 10:20] + 1) % 3
-    shown = preview(model, MemoryDomain([Sample("a", image, strokes)]), 0, threshold=0.0)
+    shown = preview(learner, MemoryDomain([Sample("a", image, strokes)]), 0, threshold=0.0)
     assert shown.pseudo_labels is not None
     painted = strokes != IGNORE_INDEX
     np.testing.assert_array_equal(shown.pseudo_labels[painted], strokes[painted])
@@ -169,9 +171,30 @@ def test_strokes_that_disagree_with_the_prediction_win_in_the_pseudo_labels() ->
 
 
 def test_pseudo_labels_are_shown_as_they_are_taught_whatever_the_temperature() -> None:
-    model, target = tiny_segmenter(trained=True), target_domain()
-    plain = preview(model, target, 2, threshold=0.6)
-    model.temperature = 3.0
-    warm = preview(model, target, 2, threshold=0.6)
+    learner, target = learner_of(), target_domain()
+    plain = preview(learner, target, 2, threshold=0.6)
+    learner.teacher.model.temperature = 3.0
+    warm = preview(learner, target, 2, threshold=0.6)
     assert warm.confidence.mean() < plain.confidence.mean()
     np.testing.assert_array_equal(warm.pseudo_labels, plain.pseudo_labels)
+
+
+def test_phases_begin_with_their_share_of_the_budget_and_after_their_steps() -> None:
+    settings = AdaptSettings(crop=32, source_batch=1, labelled_batch=1, unlabelled_batch=1)
+    phases = (
+        PhasePlan(0.0, strokes_alone(settings)),
+        PhasePlan(0.25, replace(settings, consistency=0.0)),
+        PhasePlan(0.25, settings, after=5),
+    )
+    training = Round(
+        learner_of(),
+        target=target_domain(),
+        source=source_domain(),
+        settings=settings,
+        index=0,
+        phases=phases,
+    )
+    events, _ = run(training, steps=8)
+    parts = [set(e.losses) for e in events if isinstance(e, StepFinished)]
+    assert ["source" in p for p in parts] == [False] * 2 + [True] * 6
+    assert ["consistency" in p for p in parts] == [False] * 5 + [True] * 3

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from semidavil_core.adaptation.round_plan import RoundPlan, plan_round, strokes_alone
@@ -51,13 +53,35 @@ def test_strokes_alone_are_settings_that_can_be_trained_with_and_lean_on_nothing
 
 
 def test_a_person_is_told_what_is_misread_and_what_the_round_does_about_it() -> None:
-    misled = plan_in_words(agreeing(0.9, 0.0, 0.1, 0.0, 0.05), RoundPlan(0.5, 1.0), (), NAMES)
+    misled = plan_in_words(agreeing(0.9, 0.0, 0.1, 0.0, 0.05), RoundPlan((), 1.0, 0.5), (), NAMES)
     assert "least on car 0%, road 0%, pole 5%, tree 10%" in misled
     assert "the first 50% of this round learn from the strokes alone" in misled
-    good = plan_in_words(agreeing(0.9, 0.8), RoundPlan(0.0, 0.5), (), NAMES)
+    good = plan_in_words(agreeing(0.9, 0.8), RoundPlan((), 0.5), (), NAMES)
     assert "85% of their pixels" in good
     assert "50% of the way" in good
     assert "least on" not in good
-    new = plan_in_words(agreeing(0.9, 0.0), RoundPlan(0.0, 1.0), ("road",), NAMES)
+    new = plan_in_words(agreeing(0.9, 0.0), RoundPlan((), 1.0), ("road",), NAMES)
     assert "new to it: road" in new
     assert "road 0%" not in new, "it cannot be blamed for a class that it has never seen"
+
+
+def parts(settings: AdaptSettings, *shares: float) -> list[tuple[float, int, bool, bool]]:
+    """When each phase begins, and whether it learns from the source and from pseudo-labels."""
+    phases = plan_round(settings, agreeing(*shares)).phases
+    return [(p.begins, p.after, p.settings.source_batch > 0, p.settings.consistency > 0) for p in phases]
+
+
+def test_pseudo_labels_wait_until_the_teacher_has_seen_the_strokes() -> None:
+    assert parts(AdaptSettings(), 0.9, 0.9) == [(0.0, 0, True, False), (0.0, 40, True, True)]
+    assert parts(AdaptSettings(pseudo_labels_after=0), 0.9, 0.9) == [(0.0, 0, True, True)]
+
+
+def test_after_strokes_alone_everything_joins() -> None:
+    misled = AdaptSettings(strokes_first=0.4)
+    assert parts(misled, 0.0, 0.0) == [(0.0, 0, False, False), (0.4, 0, True, False), (0.4, 40, True, True)]
+    both = replace(misled, pseudo_labels_after=0)
+    assert parts(both, 0.0, 0.0) == [(0.0, 0, False, False), (0.4, 0, True, True)]
+
+
+def test_without_crops_of_strokes_there_is_nothing_to_wait_for() -> None:
+    assert parts(AdaptSettings(labelled_batch=0), 0.9, 0.9) == [(0.0, 0, True, True)]

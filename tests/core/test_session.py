@@ -14,7 +14,7 @@ from torch import Tensor
 from semidavil_core.adaptation import judged_round
 from semidavil_core.adaptation.loop import LoopEnd
 from semidavil_core.adaptation.optimisation import Optimisation
-from semidavil_core.adaptation.round_plan import RoundPlan
+from semidavil_core.adaptation.round_plan import PhasePlan, RoundPlan
 from semidavil_core.adaptation.session import AdaptationSession
 from semidavil_core.classes import ClassSet
 from semidavil_core.control import RunControl
@@ -73,7 +73,9 @@ def test_the_weights_move_the_chosen_share_of_the_way_that_a_round_has_gone(
     bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        judged_round, "plan_round", lambda settings, *_, **__: RoundPlan(0.0, settings.averaging)
+        judged_round,
+        "plan_round",
+        lambda settings, *_, **__: RoundPlan((PhasePlan(0.0, settings),), settings.averaging),
     )
     begun, ends = state_of(session_of(bundle)), []
     for share in (0.0, 0.5, 1.0):

@@ -26,7 +26,7 @@ TWO_STEPS = Budget(steps=2)
 
 @pytest.fixture(autouse=True)
 def _no_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(AdaptationSession, "_prepare_guides", lambda _: iter(()))
+    monkeypatch.setattr(AdaptationSession, "_prepare_guides", lambda *_: iter(()))
 
 
 def session_of(target: MemoryDomain | None = None, **settings: Any) -> AdaptationSession:

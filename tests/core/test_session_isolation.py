@@ -25,7 +25,14 @@ from semidavil_core.vlm.loading import Vlm, load_vlm
 from tests.core.tiny_tower import CLASSES, source_domain, target_domain, tiny_bundle
 from tests.core.tiny_vlm import write_folder
 
-QUICK: dict[str, Any] = {"crop": 32, "source_batch": 1, "labelled_batch": 1, "unlabelled_batch": 1}
+QUICK: dict[str, Any] = {
+    "strokes_first": 0.0,
+    "pseudo_labels_after": 0,
+    "crop": 32,
+    "source_batch": 1,
+    "labelled_batch": 1,
+    "unlabelled_batch": 1,
+}
 TWO = Budget(steps=2)
 THREE = Budget(steps=3)
 

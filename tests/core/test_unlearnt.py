@@ -1,0 +1,114 @@
+"""A class that was typed and nothing more: the untouched model says where it is, until strokes do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from semidavil_core.adaptation import session as session_module
+from semidavil_core.adaptation.session import AdaptationSession
+from semidavil_core.errors import AdaptationFailed
+from semidavil_core.export.bundle import Bundle
+from semidavil_core.inference.evaluate import drain
+from semidavil_core.inference.predict import Predictor
+from semidavil_core.inference.unlearnt import with_unlearnt
+from semidavil_core.model.segmenter import Segmenter
+from tests.core.tiny_sessions import TWO_STEPS, session_of
+from tests.core.tiny_tower import CLASSES, scene, strokes
+
+
+def probabilities(*values: float) -> Tensor:
+    return torch.tensor(values).view(1, -1, 1, 1)
+
+
+def test_the_untouched_model_speaks_for_the_new_class_and_the_trained_one_for_the_rest() -> None:
+    found = with_unlearnt(probabilities(0.6, 0.3, 0.1), probabilities(0.1, 0.5, 0.4), [2])
+    torch.testing.assert_close(found, probabilities(0.4, 0.2, 0.4))
+
+
+@pytest.mark.parametrize("unlearnt", [[], [1], [0, 2], [0, 1, 2]])
+def test_probabilities_sum_to_one_whatever_is_new(unlearnt: list[int]) -> None:
+    drawn = [torch.rand(2, 3, 4, 5).softmax(1) for _ in range(2)]
+    found = with_unlearnt(*drawn, unlearnt)
+    torch.testing.assert_close(found.sum(1), torch.ones(2, 4, 5))
+    kept = drawn[0].argmax(1) if not unlearnt else None
+    assert kept is None or torch.equal(found.argmax(1), kept)
+
+
+class Everywhere(torch.nn.Module):
+    """Says of every pixel that it is the last class."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = torch.zeros(len(images), self.classes, *images.shape[-2:])
+        logits[:, -1] = 20.0
+        return logits
+
+
+@pytest.fixture
+def untouched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(_: Any, classes: Any, **__: Any) -> Any:
+        return Everywhere(len(classes))
+
+    monkeypatch.setattr(session_module, "segmenter_from_language", build)
+
+
+def model_alone(session: AdaptationSession) -> Segmenter:
+    return session._learner.teacher.model
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_typed_class_appears_before_any_stroke_and_goes_its_own_way_once_it_was_learnt(
+    bundle: Bundle,
+) -> None:
+    session = session_of(bundle)
+    session.set_classes(CLASSES.with_class("fence"))
+    assert (session.predict("night0").labels == 3).all()
+    assert not (
+        Predictor(model_alone(session)).predict(session.target.sample("night0").image).labels == 3
+    ).all()
+    _, labels = scene(10, dark=True)
+    labels[20:40, 8:30] = 3
+    session.set_scribbles("night0", strokes(labels, every=6))
+    drain(session.adapt(TWO_STEPS))
+    learnt = Predictor(model_alone(session)).predict(session.target.sample("night0").image)
+    np.testing.assert_array_equal(session.predict("night0").probabilities, learnt.probabilities)
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_class_without_strokes_is_taught_by_the_untouched_model(bundle: Bundle) -> None:
+    def confidence(*, typed: bool) -> float:
+        session = session_of(bundle, threshold=0.9, contrastive=0.0, averaging=1.0)
+        classes = CLASSES.with_class("fence")
+        session.set_classes(classes)
+        if not typed:
+            session._learnt.add("fence")
+        drain(session.adapt(TWO_STEPS))
+        image = session.target.sample("night1").image
+        return float(Predictor(model_alone(session)).predict(image).probabilities[3].mean())
+
+    assert confidence(typed=True) > confidence(typed=False) + 1e-3
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_round_that_failed_has_taught_nothing(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = session_of(bundle)
+    session.set_classes(CLASSES.with_class("fence"))
+    _, labels = scene(10, dark=True)
+    labels[20:40, 8:30] = 3
+    session.set_scribbles("night0", strokes(labels, every=6))
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("no step")
+
+    monkeypatch.setattr("semidavil_core.adaptation.step.AdaptationStep.losses", fails)
+    with pytest.raises(AdaptationFailed):
+        drain(session.adapt(TWO_STEPS))
+    assert (session.predict("night0").labels == 3).all()
