@@ -16,6 +16,7 @@ from semidavil_core.adaptation.editable_domain import EditableDomain, Relabelled
 from semidavil_core.adaptation.ema_teacher import EmaTeacher
 from semidavil_core.adaptation.held_out import HoldOut
 from semidavil_core.adaptation.judged_round import JudgedRound, RoundInput, RoundResult
+from semidavil_core.adaptation.learnt_classes import LearntClasses
 from semidavil_core.adaptation.loop import LoopEnd
 from semidavil_core.adaptation.round import Learner, preview_of
 from semidavil_core.adaptation.round_history import LearnerState, RoundHistory, RoundRecord
@@ -71,7 +72,7 @@ class AdaptationSession:
         self._now = now
         self._vlm: Vlm | None = None
         self._sentences: tuple[str, ...] = ()
-        self._learnt = set(bundle.classes.names)
+        self._learnt = LearntClasses(bundle.classes.names)
         self.target = EditableDomain(target)
         student = copy.deepcopy(bundle.segmenter)
         self._learner = Learner(student, EmaTeacher(student), Guides())
@@ -128,7 +129,7 @@ class AdaptationSession:
         self._learner.student.set_text(text)
         self._learner.teacher.model.set_text(text)
         places = self._classes.positions_in(classes)
-        self._learnt = _followed(self._learnt, self._classes, classes)
+        self._learnt.follow(self._classes, classes)
         if places != tuple(range(len(places))):  # else every stroke stands for the class that it stood for
             self.target = EditableDomain(RelabelledDomain(self.target.snapshot(), self._classes, classes))
         self._classes = classes
@@ -217,7 +218,11 @@ class AdaptationSession:
         painted = self._painted_names(target)
         yield from self._prepare_guides()
         given = RoundInput(
-            target, self._labelled_source(), held, self._classes.names, sorted(painted - self._learnt)
+            target,
+            self._labelled_source(),
+            held,
+            self._classes.names,
+            sorted(painted - self._learnt.after(self.current)),
         )
         with self._undone_by_failure() as state:
             judged = JudgedRound(
@@ -232,9 +237,7 @@ class AdaptationSession:
                 budget, control, preview_every=preview_every, learn_held_out=learn_held_out
             )
         self._hold_out.trained(all_of_it=result.learnt_held_out)
-        self._learnt |= painted
-        self._learner.guides = replace(self._learner.guides, unlearnt=self._unlearnt())
-        return (yield from self._conclude(result, state, keep_better=keep_better))
+        return (yield from self._conclude(result, state, painted, keep_better=keep_better))
 
     @contextmanager
     def _undone_by_failure(self) -> Iterator[LearnerState]:
@@ -247,7 +250,7 @@ class AdaptationSession:
             raise
 
     def _conclude(
-        self, result: RoundResult, state: LearnerState, *, keep_better: bool
+        self, result: RoundResult, state: LearnerState, painted: set[str], *, keep_better: bool
     ) -> Generator[Event, None, LoopEnd]:
         """Judge a round by its held-out strokes, record it, and tell its end."""
         end, compared = result.end, result.compared
@@ -263,6 +266,8 @@ class AdaptationSession:
         record = self._history.add(end, scores)
         if end.reason is FinishReason.RESTORED:
             state.load_into(self._learner)
+        self._learnt.learn(record.round, record.parent, painted)
+        self._note_unlearnt()
         if worse and compared is not None:
             yield Notice(worse_in_words(compared, record))
         elif compared is not None and compared.lost:
@@ -309,6 +314,7 @@ class AdaptationSession:
             There is no such round.
         """
         self._history.restore(round_number)
+        self._note_unlearnt()
 
     def _labelled_source(self) -> Domain | None:
         """The source with its labels, which are indices into the bundle's classes, translated to the present ones."""
@@ -322,7 +328,14 @@ class AdaptationSession:
 
     def _unlearnt(self) -> tuple[int, ...]:
         """Classes that no round has had strokes of; in the first that has, the untouched model still teaches them too."""
-        return tuple(k for k, name in enumerate(self._classes.names) if name not in self._learnt)
+        return self._learnt.unlearnt(self.current, self._classes)
+
+    def _note_unlearnt(self) -> None:
+        """Another model stands, which knows other classes."""
+        unlearnt = self._unlearnt()
+        if unlearnt and self._learner.guides.zero_shot is None:
+            self._learner.guides = self._guides_of_names()
+        self._learner.guides = replace(self._learner.guides, unlearnt=unlearnt)
 
     def _guides_of_names(self) -> Guides:
         """The untouched model, if there are classes that only it can say something of."""
@@ -361,10 +374,3 @@ class AdaptationSession:
             reference.check_same_weights(vlm.reference)
             self._vlm = vlm
         return self._vlm
-
-
-def _followed(names: set[str], old: ClassSet, new: ClassSet) -> set[str]:
-    """The classes of `names` under their names of today; those that are no more keep theirs, for the day they come back."""
-    places = old.positions_in(new)
-    today = {c.name: new[place].name for c, place in zip(old, places, strict=True) if place is not None}
-    return {today.get(name, name) for name in names}

@@ -80,6 +80,8 @@ def test_a_typed_class_appears_before_any_stroke_and_goes_its_own_way_once_it_wa
     drain(session.adapt(TWO_STEPS))
     learnt = Predictor(model_alone(session)).predict(session.target.sample("night0").image)
     np.testing.assert_array_equal(session.predict("night0").probabilities, learnt.probabilities)
+    session.restore(0)
+    assert (session.predict("night0").labels == 3).all(), "the model before that round knew nothing of it"
 
 
 @pytest.mark.usefixtures("untouched")
@@ -89,7 +91,8 @@ def test_a_class_without_strokes_is_taught_by_the_untouched_model(bundle: Bundle
         classes = CLASSES.with_class("fence")
         session.set_classes(classes)
         if not typed:
-            session._learnt.add("fence")
+            session._learnt.learn(0, 0, {"fence"})
+            session._note_unlearnt()
         drain(session.adapt(TWO_STEPS))
         image = session.target.sample("night1").image
         return float(Predictor(model_alone(session)).predict(image).probabilities[3].mean())
