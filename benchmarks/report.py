@@ -41,7 +41,7 @@ A second is a second of the processor with one thread (`cpu s`) unless it says o
 a row, and a row whose steps cost more gets fewer of them. Every start model is trained once for a data set and a seed; rows that change the
 network or the preparation train a start of their own with the same budget. The scores come from evaluation images that no training
 sees; *pseudo-labels right* is the share of right labels on target images without strokes, against dense labels that no training sees. No strokes
-are kept aside, so the confidence is not calibrated, except in the rows that say so.
+are kept aside, so the confidence has the temperature of a model that was never measured, except in the rows that say otherwise.
 
     make ablation ARGS="--camvid DIR"                       # the rows that are missing, then this page
     python benchmarks/suggestion.py --camvid DIR            # strokes at suggestions
