@@ -166,7 +166,7 @@ class AdaptSettings(Settings):
     """Upper bound of the teacher's decay; short budgets lower it so that the teacher can follow."""
     dyce_hard: float = 1.0
     """DyCE's share of hardest pixels."""
-    dyce_balance: float = 0.5
+    dyce_balance: float = 0.75
     """DyCE's exponent w: 1 weighs pixels alike, 0 weighs classes alike."""
     dyce_normalize: bool = True
     """Keep DyCE's scale when a class is added; False is the paper's form."""
