@@ -134,7 +134,7 @@ def _line(row: Row) -> str:
 
 def main() -> None:
     """Run the rows that are missing."""
-    parser = parser_of(__doc__, seconds=30.0, prepare_seconds=120.0)
+    parser = parser_of(__doc__, seconds=30.0, prepare_seconds=90.0)
     parser.add_argument("--groups", nargs="*", default=[], help="only these groups")
     parser.add_argument("--rows", nargs="*", default=[], help="only rows of these names")
     parser.add_argument(

@@ -69,7 +69,7 @@ def _counts(bins: ConfidenceBins) -> dict[str, list[int]]:
 
 def main() -> None:
     """Run the rows that are missing."""
-    options = parser_of(__doc__, seconds=30.0, prepare_seconds=120.0).parse_args()
+    options = parser_of(__doc__, seconds=30.0, prepare_seconds=90.0).parse_args()
     setup, data_sets = BenchSetup.of(options), open_chosen(options)
     for seed in options.seeds:
         for data in data_sets:

@@ -173,7 +173,7 @@ def _points(value: float | None) -> str:
 
 def main() -> None:
     """Run the rows that are missing."""
-    parser = parser_of(__doc__, seconds=30.0, prepare_seconds=120.0)
+    parser = parser_of(__doc__, seconds=30.0, prepare_seconds=90.0)
     parser.set_defaults(data=["streets", "camvid"])
     parser.add_argument("--held-out", nargs="*", default=[], help="only these classes")
     parser.add_argument("--images", type=int, default=4)

@@ -110,7 +110,7 @@ def _forest_miou(data: DataSet, seed: int) -> float | None:
 
 def main() -> None:
     """Run the rows that are missing."""
-    parser = parser_of(__doc__, seconds=30.0, prepare_seconds=120.0)
+    parser = parser_of(__doc__, seconds=30.0, prepare_seconds=90.0)
     parser.add_argument("--forest", action="store_true", help="also fit a random forest to the strokes")
     options = parser.parse_args()
     setup, data_sets = BenchSetup.of(options), open_chosen(options)

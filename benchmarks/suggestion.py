@@ -132,7 +132,7 @@ def run(setup: BenchSetup, data: DataSet, seed: int, plan: Plan) -> None:
 
 def main() -> None:
     """Run the rows that are missing."""
-    parser = parser_of(__doc__, seconds=30.0, prepare_seconds=120.0)
+    parser = parser_of(__doc__, seconds=30.0, prepare_seconds=90.0)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--strokes-per-round", type=int, default=8)
     options = parser.parse_args()
