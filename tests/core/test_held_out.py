@@ -240,6 +240,7 @@ def test_scores_are_named_for_the_window() -> None:
         "held_out_worse": 1.0,
         "class/road": pytest.approx(0.4),
         "class/sky": pytest.approx(0.5),
+        "lost/road": pytest.approx(0.4),  # less than half of what it was
     }
 
 
