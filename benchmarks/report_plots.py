@@ -26,7 +26,7 @@ THEMES: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Which groups share a picture."""
 _LOOKS: Final = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"))
-_PANELS: Final = (("mIoU", "miou"), ("recall of rare classes", "tail_recall"))
+_PANELS: Final = (("mIoU", "miou"), ("rare-class recall", "tail_recall"))
 
 
 def draw(results: AblationResults, folder: Path, suffix: str = "") -> list[str]:
@@ -46,7 +46,7 @@ def _draw_theme(results: AblationResults, groups: tuple[str, ...], path: Path) -
     axes = figure.subplots(1, len(_PANELS), sharey=True, squeeze=False)[0]
     for axis, (title, key) in zip(axes, _PANELS, strict=True):
         _draw_panel(axis, results, rows, key)
-        axis.set_title(f"change of {title}, points", fontsize=9)
+        axis.set_title(f"{title}, change in points", fontsize=9)
     axes[0].set_yticks(range(len(rows)), [f"{group}: {name}" for group, name in rows], fontsize=8)
     axes[0].invert_yaxis()
     handles, labels = axes[0].get_legend_handles_labels()
