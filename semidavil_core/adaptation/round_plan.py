@@ -52,22 +52,24 @@ def plan_round(
     agreement
         Of the model before the round with the strokes.
     new_classes
-        Whether something was painted that the model has never learnt; halfway to it would be half a class.
+        Whether something was painted that the model has never learnt; halfway to it would be half a class, and the untouched model
+        has something to say of it from the first step on.
     """
     low, high = _WORTH_KEEPING
     kept = float(np.clip((agreement.class_accuracy - low) / (high - low), 0, 1))
     share = 1.0 if new_classes else 1 - kept * (1 - settings.averaging)
     misled = float(np.clip((_WORTH_ASKING - agreement.beyond_chance) / (_WORTH_ASKING - _GUESSING), 0, 1))
     strokes_first = misled * settings.strokes_first if settings.labelled_batch else 0.0
-    return RoundPlan(_phases(settings, strokes_first), share, strokes_first)
+    after = 0 if new_classes else settings.pseudo_labels_after
+    return RoundPlan(_phases(settings, strokes_first, after), share, strokes_first)
 
 
-def _phases(settings: AdaptSettings, strokes_first: float) -> tuple[PhasePlan, ...]:
+def _phases(settings: AdaptSettings, strokes_first: float, after: int) -> tuple[PhasePlan, ...]:
     """Strokes alone, then with the source, then with what the teacher makes of the rest: it should have seen the strokes first."""
     if not settings.labelled_batch:
         return (PhasePlan(0.0, settings),)
     labels = replace(settings, consistency=0.0)
-    everything = PhasePlan(strokes_first, settings, settings.pseudo_labels_after)
+    everything = PhasePlan(strokes_first, settings, after)
     chosen = [PhasePlan(0.0, strokes_alone(settings))] if strokes_first else []
     chosen += [PhasePlan(strokes_first, labels)] if everything.after else []
     return (*chosen, everything)

@@ -85,3 +85,8 @@ def test_after_strokes_alone_everything_joins() -> None:
 
 def test_without_crops_of_strokes_there_is_nothing_to_wait_for() -> None:
     assert parts(AdaptSettings(labelled_batch=0), 0.9, 0.9) == [(0.0, 0, True, True)]
+
+
+def test_of_a_new_class_pseudo_labels_teach_at_once() -> None:
+    phases = plan_round(AdaptSettings(), agreeing(0.9, 0.9), new_classes=True).phases
+    assert [(p.begins, p.after, p.settings.consistency > 0) for p in phases] == [(0.0, 0, True)]
