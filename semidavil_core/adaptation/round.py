@@ -100,13 +100,16 @@ class Round:
             weight_decay=settings.weight_decay,
         )
         self._views = settings.cached_views if mode is Mode.CACHED else None
-        self._cache = FeatureCache(student) if mode is Mode.CACHED else None
         self._crop = crop_side(settings.crop, target)  # source and target crops share a batch
         self._phases = self._make_phases(target, 0)
         self._taken = 0
 
     def _make_phases(self, target: Domain, number: int) -> list[_Phase]:
-        """All phases on these labels; `number` tells those of one round apart, so that no crop is drawn twice."""
+        """All phases on these labels; `number` tells those of one round apart, so that no crop is drawn twice.
+
+        Where crops lie depends on the labels, so features that are kept are kept for these labels only.
+        """
+        cache = None if self._views is None else FeatureCache(self._learner.student)
         source = None if self._source is None else self._stream(self._source, 1, number)
         drawn = self._stream(target, 2, number)
         return [
@@ -118,7 +121,7 @@ class Round:
                     teacher=self._learner.teacher.model,
                     guides=self._learner.guides,
                     settings=plan.settings,
-                    cache=self._cache,
+                    cache=cache,
                     rng=np.random.default_rng((plan.settings.seed, self._index, 3 + number)),
                 ),
             )

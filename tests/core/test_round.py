@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from semidavil_core.adaptation.ema_teacher import EmaTeacher
+from semidavil_core.adaptation.features import FeatureCache
 from semidavil_core.adaptation.loop import LoopEnd
 from semidavil_core.adaptation.round import Learner, Round, preview
 from semidavil_core.adaptation.round_plan import PhasePlan, strokes_alone
@@ -198,3 +199,34 @@ def test_phases_begin_with_their_share_of_the_budget_and_after_their_steps() -> 
     parts = [set(e.losses) for e in events if isinstance(e, StepFinished)]
     assert ["source" in p for p in parts] == [False] * 2 + [True] * 6
     assert ["consistency" in p for p in parts] == [False] * 5 + [True] * 3
+
+
+def test_kept_features_are_those_of_the_crop_they_are_used_for_when_labels_join(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: dict[Any, torch.Tensor] = {}
+    real = FeatureCache.encode
+
+    def encode(self: FeatureCache, images: torch.Tensor, keys: Any) -> Any:
+        for image, key in zip(images, keys, strict=True):
+            torch.testing.assert_close(image, seen.setdefault((self, key), image))
+        return real(self, images, keys)
+
+    monkeypatch.setattr(FeatureCache, "encode", encode)
+    target = target_domain()
+    sparse = MemoryDomain([_with_one_stroke_pixel(target[i]) for i in range(len(target))])
+    settings = AdaptSettings(crop=32, source_batch=0, labelled_batch=4, consistency=0.0, mode="cached")
+    training = Round(learner_of(), target=sparse, source=None, settings=settings, index=0)
+    run(training, steps=12)
+    training.go_on_with(target)
+    run(training, steps=12)
+    assert len({cache for cache, _ in seen}) == 2
+
+
+def _with_one_stroke_pixel(sample: Sample) -> Sample:
+    if sample.labels is None:
+        return sample
+    labels = np.full_like(sample.labels, IGNORE_INDEX)
+    first = np.flatnonzero(sample.labels.ravel() != IGNORE_INDEX)[0]
+    labels.flat[first] = sample.labels.flat[first]
+    return Sample(sample.name, sample.image, labels)
