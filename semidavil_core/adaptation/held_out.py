@@ -120,11 +120,9 @@ class HoldOut:
         all_of_it
             Whether it has trained on what was kept aside too, in the end.
         """
-        for name, marks in self._pending.items():
+        for name, marks in (*self._pending.items(), *(self._held.items() if all_of_it else ())):
             self._trained[name] = marks.joined(self._trained.get(name))
         if all_of_it:
-            for name, marks in self._held.items():
-                self._trained[name] = marks.joined(self._trained.get(name))
             self._held.clear()
         self._pending = {}
 

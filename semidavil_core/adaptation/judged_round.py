@@ -98,7 +98,6 @@ class JudgedRound:
         self._settings = settings
         self._index = index
         self._now = now
-        self._began = now()
 
     def run(
         self,
@@ -121,12 +120,13 @@ class JudgedRound:
         learn_held_out
             Whether the last third of the round learns from the strokes kept aside too, after they were measured.
         """
+        began = self._now()
         limit = _LOOK_SHARE * budget.seconds if budget.steps is None else float("inf")
         look = partial(look_at_strokes, target=self._given.target, held=self._given.held, now=self._now)
         before = look(self._teacher, seconds=limit, stopped=lambda: control.stop_requested)
         plan = plan_round(self._settings, before.agreement, new_classes=bool(self._given.new))
         yield Notice(plan_in_words(before.agreement, plan, self._given.new, self._given.classes))
-        spent = self._now() - self._began
+        spent = self._now() - began
         yield from _held_out_figure(before, 0, spent)
         training = self._training(plan)
         watch = HeldOutWatch(before.held_out, self._given.target) if self._given.held.strokes else None

@@ -31,6 +31,7 @@ from semidavil_core.events import Event, FinishReason, Notice, PreviewReady, Rou
 from semidavil_core.export.bundle import Bundle
 from semidavil_core.inference.predict import PREVIEW, Prediction, Predictor
 from semidavil_core.model.from_language import segmenter_from_language
+from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import AdaptSettings, Budget, PredictSettings
 from semidavil_core.vlm.language_source import LanguageSource, sentences_about
 from semidavil_core.vlm.loading import Vlm, load_vlm
@@ -133,7 +134,8 @@ class AdaptationSession:
         if places != tuple(range(len(places))):  # else every stroke stands for the class that it stood for
             self.target = EditableDomain(RelabelledDomain(self.target.snapshot(), self._classes, classes))
         self._classes = classes
-        self._learner.guides = self._guides_of_names()
+        self._learner.guides = Guides()
+        self._note_unlearnt()
 
     def set_language(self, source: LanguageSource) -> tuple[str, ...]:
         """Let sentences about the target join the guidance, as keys and values beside the classes; they follow from now on.
@@ -214,7 +216,7 @@ class AdaptationSession:
         check_scribbles(target, self._classes)
         held = self._hold_out.choose(target, hold_out)
         if hold_out and not held.strokes:
-            yield Notice(ALL_LEARNT if self.history[self.current].round else TOO_FEW)
+            yield Notice(ALL_LEARNT if self.current else TOO_FEW)
         painted = self._painted_names(target)
         yield from self._prepare_guides()
         given = RoundInput(
@@ -331,19 +333,14 @@ class AdaptationSession:
         return self._learnt.unlearnt(self.current, self._classes)
 
     def _note_unlearnt(self) -> None:
-        """Another model stands, which knows other classes."""
-        unlearnt = self._unlearnt()
-        if unlearnt and self._learner.guides.zero_shot is None:
-            self._learner.guides = self._guides_of_names()
-        self._learner.guides = replace(self._learner.guides, unlearnt=unlearnt)
+        """Let the untouched model speak for the classes that the model that stands now never learnt."""
+        guides, unlearnt = self._learner.guides, self._unlearnt()
+        zero_shot = self._untouched() if unlearnt and guides.zero_shot is None else guides.zero_shot
+        self._learner.guides = replace(guides, zero_shot=zero_shot, unlearnt=unlearnt)
 
-    def _guides_of_names(self) -> Guides:
-        """The untouched model, if there are classes that only it can say something of."""
-        unlearnt = self._unlearnt()
-        if not unlearnt:
-            return Guides()
-        zero_shot = segmenter_from_language(self._load_vlm(), self._classes).eval().requires_grad_(False)
-        return Guides(zero_shot=zero_shot, unlearnt=unlearnt)
+    def _untouched(self) -> Segmenter:
+        """The vision-language model alone over the present classes."""
+        return segmenter_from_language(self._load_vlm(), self._classes).eval().requires_grad_(False)
 
     def _prepare_guides(self) -> Generator[Event, None, None]:
         """Load the frozen companions that the settings ask for and that still have influence."""
@@ -352,9 +349,7 @@ class AdaptationSession:
         zero_shot = guides.zero_shot
         if zero_shot is None and (settings.clip_guidance or settings.clip_prior):
             try:
-                zero_shot = (
-                    segmenter_from_language(self._load_vlm(), self._classes).eval().requires_grad_(False)
-                )
+                zero_shot = self._untouched()
             except InvalidInput as error:  # not here, moved, or another model by now
                 yield Notice(f"This round runs without zero-shot guidance: {error}")
         source = guides.source

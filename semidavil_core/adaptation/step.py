@@ -163,8 +163,8 @@ class AdaptationStep:
         probabilities = logits.softmax(1)
         if zero_shot is not None:
             probabilities = with_unlearnt(probabilities, zero_shot, self._guides.unlearnt)
-        if zero_shot is not None and settings.clip_prior * fade > 0:
-            probabilities = with_prior(probabilities, zero_shot, settings.clip_prior * fade)
+            if settings.clip_prior * fade > 0:
+                probabilities = with_prior(probabilities, zero_shot, settings.clip_prior * fade)
         if settings.smoothing:
             probabilities = smooth_by_affinity(probabilities, target.weak)
         return make_pseudo_labels(
