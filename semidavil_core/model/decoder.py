@@ -98,7 +98,7 @@ class ClassAgnosticDecoder(nn.Module):
         return maps
 
     def pixel_features(self, guided: Tensor, fine: Sequence[Tensor], image: Tensor) -> Tensor:
-        """The pyramid's finest level, (B, fine_width, h_0, w_0)."""
+        """The pyramid's finest level, (B, fine_width, h_0, w_0); at stride 4 if the finest map is coarser."""
         detail = self.image_detail(image * 2 - 1)
         level: Tensor = self.top(guided)
         for index in reversed(range(len(fine))):
