@@ -13,6 +13,7 @@ from __future__ import annotations
 from bench_options import parser_of  # first: it sets what torch reads when it is loaded  # isort: skip
 
 import copy
+from dataclasses import replace
 from typing import Any, Final
 
 from bench_setup import BenchSetup, Spent
@@ -42,10 +43,10 @@ def run(setup: BenchSetup, data: DataSet, seed: int) -> None:
     spent = setup.spent(since)
     adapted = session.bundle().segmenter
     plain = copy.deepcopy(adapted)
-    plain.temperature = 1.0
+    plain.readout = replace(adapted.readout, temperature=1.0)
     for stage, model in zip(STAGES, (bundle.segmenter, plain, adapted), strict=True):
         measured = _measured(setup, model, data, settings)
-        row = {**key, "name": stage, "temperature": model.temperature, **spent, **measured}
+        row = {**key, "name": stage, "temperature": model.readout.temperature, **spent, **measured}
         setup.results.append(row)
         print(
             f"{data.name:8s} seed {seed}  {stage:30s} ECE {row['ece']:.3f}  temperature {row['temperature']:.2f}",

@@ -13,7 +13,7 @@ from torch import Tensor
 from semidavil_core.adaptation.pseudo_labels import smooth_by_affinity, with_prior
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.inference.evaluate import evaluate
-from semidavil_core.inference.predict import PREVIEW, Predictor
+from semidavil_core.inference.predict import JUDGED, Predictor
 from semidavil_core.model.segmenter import Segmenter
 
 CONFIDENCE_EDGES: Final = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
@@ -71,7 +71,7 @@ def pseudo_label_bins(segmenter: Segmenter, data: DataSet, refine: Refine | None
     painted = {data.target.names[i] for i in range(len(data.target)) if data.target[i].is_painted}
     unpainted = [i for i, name in enumerate(data.truth.names) if name not in painted]
     chosen = unpainted[:: max(1, -(-len(unpainted) // _IMAGES))]
-    bins, predictor = ConfidenceBins(), Predictor(segmenter, PREVIEW)
+    bins, predictor = ConfidenceBins(), Predictor(segmenter, JUDGED)
     for index in chosen:
         sample = data.truth[index]
         if sample.labels is None:

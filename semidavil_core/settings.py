@@ -204,6 +204,9 @@ class AdaptSettings(Settings):
     strokes_first: float = 0.5
     """Largest share of a round that learns from strokes alone at first: where the model before it reads them little better than a
     guess, its source and its pseudo-labels mislead. 0 trains on everything from the start."""
+    image_prior: float = 0.2
+    """How far the adapted model believes classes that fill an image before others: 0 finds more of rare classes, 1 calls fewer places so
+    that are not. Rounds and pseudo-labels do without."""
     rare_temperature: float = 0.2
     """Temperature of rare-class sampling."""
     style: float = 0.0
@@ -236,6 +239,7 @@ class AdaptSettings(Settings):
             "style",
             "averaging",
             "strokes_first",
+            "image_prior",
         ):
             self._require(name, 0, 1)
         for name in (
@@ -275,11 +279,15 @@ class PredictSettings(Settings):
     """Zooms whose probabilities are averaged."""
     flip: bool = True
     """Average with the mirrored image."""
+    image_prior: float | None = None
+    """How far classes that fill the image are believed before others, 0 to 1; None: as the model's last round said."""
 
     def __post_init__(self) -> None:
         self._require("tile", 64, 8192)
         self._require("overlap", 0, 0.75)
         self._require_flag("flip")
+        if self.image_prior is not None:
+            self._require("image_prior", 0, 1)
         object.__setattr__(self, "scales", _zooms(self.scales))
 
 

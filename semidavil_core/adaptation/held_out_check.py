@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from semidavil_core.adaptation.held_out import HeldOutStrokes
 from semidavil_core.data.domains import Domain
 from semidavil_core.events import HeldOutMeasured
-from semidavil_core.inference.predict import PREVIEW, Predictor
+from semidavil_core.inference.predict import JUDGED, Predictor
 from semidavil_core.model.segmenter import Segmenter
 
 _SPREAD = 0.05  # a stroke's share moves by this much for no reason
@@ -203,4 +203,4 @@ class HeldOutWatch:
 
     def _look_at(self, image: str, model: Segmenter) -> None:
         sample = self._target[self._rows[image]]
-        self.saw(image, Predictor(model, PREVIEW).predict(sample.image).labels)
+        self.saw(image, Predictor(model, JUDGED).predict(sample.image).labels)

@@ -21,6 +21,7 @@ from semidavil_core.adaptation.stroke_looks import StrokeLook, look_at_strokes
 from semidavil_core.control import RunControl
 from semidavil_core.data.domains import Domain
 from semidavil_core.events import Event, FinishReason, HeldOutMeasured, Notice, StepFinished
+from semidavil_core.model.readout import Readout
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import AdaptSettings, Budget
 
@@ -195,9 +196,10 @@ class JudgedRound:
                 training.go_on_with(self._given.target)
 
     def _calibrate(self, end: LoopEnd, after: StrokeLook) -> None:
-        """The model that was looked at and the one that stands now share their temperature."""
+        """How sure to be, from the model that was looked at, which was as sure as the one that stands now."""
         if end.steps:
-            self._teacher.temperature = fitted_temperature(after.evidence, self._teacher.temperature)
+            temperature = fitted_temperature(after.evidence, self._teacher.readout.temperature)
+            self._teacher.readout = Readout(temperature, self._settings.image_prior)
 
 
 def _held_out_figure(look: StrokeLook, step: int, seconds: float) -> Iterator[Event]:

@@ -220,16 +220,19 @@ def preview(learner: Learner, target: Domain, index: int, threshold: float) -> P
     """What the teacher sees in one target image, with the pseudo-labels it would teach: sure ones, and a person's strokes."""
     sample = target[index]
     predicted = learner.predictor(PREVIEW).predict(sample.image)
-    return preview_of(sample, predicted, threshold, temperature=learner.teacher.model.temperature)
+    return preview_of(sample, predicted, threshold, temperature=learner.teacher.model.readout.temperature)
 
 
 def preview_of(
     sample: Sample, predicted: Prediction, threshold: float, *, temperature: float = 1.0
 ) -> PreviewReady:
-    """The event that shows a prediction of `sample`, made through `temperature`: the teacher teaches as sure as it is without."""
-    sharp = predicted.probabilities if temperature == 1 else predicted.probabilities**temperature
-    sure = sharp.max(0) >= threshold * sharp.sum(0)
-    pseudo = np.where(sure, predicted.labels, np.uint8(IGNORE_INDEX))
+    """The event that shows a prediction of `sample`, made through `temperature`.
+
+    The teacher teaches as sure as it is without, and without regard to what else the image shows.
+    """
+    taught = (predicted.probabilities / predicted.class_weights[:, None, None]) ** temperature
+    sure = taught.max(0) >= threshold * taught.sum(0)
+    pseudo = np.where(sure, taught.argmax(0), IGNORE_INDEX).astype(np.uint8)
     if sample.labels is not None:
         pseudo = np.where(sample.labels != IGNORE_INDEX, sample.labels, pseudo)
-    return PreviewReady(sample.name, predicted.labels, predicted.confidence, pseudo.astype(np.uint8))
+    return PreviewReady(sample.name, predicted.labels, predicted.confidence, pseudo)

@@ -15,6 +15,7 @@ from semidavil_core.adaptation.loop import LoopEnd
 from semidavil_core.adaptation.round import Learner
 from semidavil_core.errors import InvalidInput
 from semidavil_core.events import FinishReason
+from semidavil_core.model.readout import Readout
 from semidavil_core.model.segmenter import Segmenter
 
 _LANGUAGE: Final = ("text", "context")  # buffers of a segmenter
@@ -27,8 +28,8 @@ class LearnerState:
     student: Mapping[str, Tensor]
     teacher: Mapping[str, Tensor]
     updates: int
-    temperature: float = 1.0
-    """Of the teacher's confidence."""
+    readout: Readout
+    """Of the teacher."""
 
     @classmethod
     def of(cls, learner: Learner, like: LearnerState | None = None) -> LearnerState:
@@ -40,7 +41,7 @@ class LearnerState:
             _weights(learner.student, student_before),
             _weights(teacher.model, teacher_before),
             teacher.updates,
-            teacher.model.temperature,
+            teacher.model.readout,
         )
 
     @torch.no_grad()
@@ -49,7 +50,7 @@ class LearnerState:
         learner.student.load_state_dict(dict(self.student), strict=False)
         learner.teacher.model.load_state_dict(dict(self.teacher), strict=False)
         learner.teacher.updates = self.updates
-        learner.teacher.model.temperature = self.temperature
+        learner.teacher.model.readout = self.readout
 
     def average_into(self, learner: Learner, share: float) -> None:
         """Leave `learner` at ``this + share (present - this)``, weight by weight, student and teacher.

@@ -294,7 +294,7 @@ class AdaptationSession:
 
     def preview_of(self, name: str, predicted: Prediction) -> PreviewReady:
         """The event that shows what :meth:`predict` said of one target image."""
-        temperature = self._learner.teacher.model.temperature
+        temperature = self._learner.teacher.model.readout.temperature
         return preview_of(
             self.target.sample(name), predicted, self._settings.threshold, temperature=temperature
         )

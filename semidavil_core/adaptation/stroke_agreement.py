@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from semidavil_core.data.domains import Domain
-from semidavil_core.inference.predict import PREVIEW, Prediction, Predictor
+from semidavil_core.inference.predict import JUDGED, Prediction, Predictor
 from semidavil_core.metrics.confusion import ConfusionMatrix
 from semidavil_core.model.segmenter import Segmenter
 
@@ -42,7 +42,7 @@ class StrokeAgreement:
 
 def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_: True) -> StrokeAgreement:
     """Compare `model` with the strokes of up to 16 painted images of `target`, evenly chosen, while `watch` wants more."""
-    matrix, predictor = ConfusionMatrix(model.num_classes), Predictor(model, PREVIEW)
+    matrix, predictor = ConfusionMatrix(model.num_classes), Predictor(model, JUDGED)
     painted = [i for i in range(len(target)) if target[i].is_painted]
     for index in painted[:: max(1, -(-len(painted) // _IMAGES))]:
         sample = target[index]

@@ -14,7 +14,7 @@ from semidavil_core.adaptation.held_out_check import StrokeShares
 from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, stroke_agreement
 from semidavil_core.data.domains import Domain
-from semidavil_core.inference.predict import PREVIEW, Prediction, Predictor
+from semidavil_core.inference.predict import JUDGED, Prediction, Predictor
 from semidavil_core.model.segmenter import Segmenter
 
 
@@ -72,7 +72,7 @@ def look_at_strokes(
         return go_on()
 
     agreement = stroke_agreement(model, target, watch)
-    predictor = Predictor(model, PREVIEW)
+    predictor = Predictor(model, JUDGED)
     rows = {name: row for row, name in enumerate(target.names)}
     for name in shares.unseen:
         if not go_on():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from semidavil_core.export.bundle_files import MARKER as MARKER
 from semidavil_core.export.bundle_files import WEIGHTS, BundleFiles, replaced_bundle
 from semidavil_core.model.build import build_segmenter
 from semidavil_core.model.model_settings import ModelSettings
+from semidavil_core.model.readout import Readout
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.vlm.rebuild import tower_from_reference
 from semidavil_core.vlm.reference import VlmReference
@@ -95,7 +96,7 @@ def load_bundle(path: Path | str, *, device: str | torch.device = "cpu") -> Bund
         )
         segmenter.set_context(state.setdefault("context", state["text"][:0]))
         segmenter.load_state_dict(state)
-        segmenter.temperature = _temperature(config.get("temperature", 1.0))
+        segmenter.readout = Readout(config.get("temperature", 1.0), config.get("image_prior", 0.0))
     except (KeyError, TypeError, ValueError, RuntimeError, SemiDavilError) as error:
         reason = " ".join((str(error) or type(error).__name__).split())[
             :200
@@ -116,16 +117,10 @@ def _config(bundle: Bundle) -> dict[str, Any]:
         "semidavil": __version__,
         "vlm": bundle.vlm.to_json(),
         "logit_scale": bundle.segmenter.logit_scale,
-        "temperature": bundle.segmenter.temperature,
+        **asdict(bundle.segmenter.readout),
         "model": bundle.segmenter.settings.to_json(),
         "settings": dict(bundle.settings),
     }
-
-
-def _temperature(value: Any) -> float:
-    if not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ValueError(f"a temperature of {value!r}")
-    return float(value)
 
 
 def _check_schema(config: Mapping[str, Any], folder: Path) -> None:

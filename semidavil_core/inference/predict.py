@@ -13,11 +13,14 @@ from torch.nn import functional
 
 from semidavil_core.errors import AdaptationFailed
 from semidavil_core.inference.tiles import Tile, blending_weights, iter_tiles
+from semidavil_core.model.readout import Floats, class_weights
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import PredictSettings
 
 PREVIEW: Final = PredictSettings(flip=False)
 """How an image is predicted for a look at it, where speed counts more than the last point."""
+JUDGED: Final = PredictSettings(flip=False, image_prior=0.0)
+"""How a network is compared with strokes: what it says of a place, whatever else the image shows. Strokes are no fair sample of an image."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,12 @@ class Prediction:
 
     labels: NDArray[np.uint8]
     """(H, W) class indices."""
-    confidence: NDArray[np.float32]
+    confidence: Floats
     """(H, W), 0 to 1: the probability of the predicted class."""
-    probabilities: NDArray[np.float32]
+    probabilities: Floats
     """(K, H, W), summing to 1 over K."""
+    class_weights: Floats
+    """(K,), what they were multiplied with for the classes that the image shows; 1 each if with nothing."""
 
 
 class Predictor:
@@ -59,7 +64,7 @@ class Predictor:
         was_training = self._segmenter.training
         self._segmenter.eval()
         try:
-            probabilities = self._average_over_scales(image)
+            probabilities, weights = self._weighed(self._average_over_scales(image))
         except (MemoryError, RuntimeError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0][
                 :160
@@ -70,16 +75,25 @@ class Predictor:
         finally:
             self._segmenter.train(was_training)
         labels = probabilities.argmax(0).astype(np.uint8)
-        return Prediction(labels, probabilities.max(0), probabilities)
+        return Prediction(labels, probabilities.max(0), probabilities, weights)
 
-    def _average_over_scales(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _weighed(self, probabilities: Floats) -> tuple[Floats, Floats]:
+        """The probabilities of an image, weighed in place by the classes that it shows, and the weights."""
+        own = self._settings.image_prior
+        weights = class_weights(probabilities, self._segmenter.readout.image_prior if own is None else own)
+        if (weights != 1).any():
+            probabilities *= weights[:, None, None]
+            probabilities /= probabilities.sum(0)
+        return probabilities, weights
+
+    def _average_over_scales(self, image: NDArray[np.uint8]) -> Floats:
         height, width = image.shape[:2]
         total = np.zeros((self._segmenter.num_classes, height, width), np.float32)
         for scale in self._settings.scales:
             total += self._at_scale(image, scale)
         return (total / len(self._settings.scales)).astype(np.float32, copy=False)
 
-    def _at_scale(self, image: NDArray[np.uint8], scale: float) -> NDArray[np.float32]:
+    def _at_scale(self, image: NDArray[np.uint8], scale: float) -> Floats:
         height, width = image.shape[:2]
         if scale == 1:
             return self._tiled(image)
@@ -92,7 +106,7 @@ class Predictor:
         )
         return np.asarray(back[0].numpy(), np.float32)
 
-    def _tiled(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _tiled(self, image: NDArray[np.uint8]) -> Floats:
         height, width = image.shape[:2]
         total = np.zeros((self._segmenter.num_classes, height, width), np.float32)
         weight = np.zeros((height, width), np.float32)
@@ -102,7 +116,7 @@ class Predictor:
             weight[tile.area] += blend
         return (total / weight).astype(np.float32, copy=False)
 
-    def _tile(self, image: NDArray[np.uint8], tile: Tile) -> NDArray[np.float32]:
+    def _tile(self, image: NDArray[np.uint8], tile: Tile) -> Floats:
         pixels = torch.from_numpy(np.array(image[tile.area])).to(self._segmenter.text.device)
         tensor = pixels.movedim(-1, 0)[None].float() / 255
         probabilities = self._probabilities(tensor)
@@ -111,4 +125,4 @@ class Predictor:
         return np.asarray(probabilities[0].float().cpu().numpy(), np.float32)
 
     def _probabilities(self, images: Tensor) -> Tensor:
-        return (self._segmenter(images) / self._segmenter.temperature).softmax(1)  # type: ignore[no-any-return]
+        return (self._segmenter(images) / self._segmenter.readout.temperature).softmax(1)  # type: ignore[no-any-return]

@@ -9,6 +9,7 @@ from torch.nn import functional
 from semidavil_core.model.decoder import ClassAgnosticDecoder
 from semidavil_core.model.language_guidance import DenseLanguageGuidance, unit
 from semidavil_core.model.model_settings import ModelSettings
+from semidavil_core.model.readout import Readout
 from semidavil_core.vlm.clip_towers import ClipTower, DenseFeatures
 
 
@@ -52,8 +53,8 @@ class Segmenter(nn.Module):
         self.guidance = guidance
         self.decoder = decoder
         self.logit_scale = float(logit_scale)
-        self.temperature = 1.0
-        """Divides the logits where they become the probabilities of a prediction; training does not see it."""
+        self.readout = Readout()
+        """How its logits become the probabilities of a prediction."""
         self.settings = settings
         self.register_buffer("text", text.detach().clone())
         self.register_buffer("context", text.detach()[:0].clone())

@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from semidavil_core.errors import InvalidBundle, OutputNotWritable
 from semidavil_core.export.bundle import Bundle, load_bundle, save_bundle
 from semidavil_core.inference.predict import Predictor
 from semidavil_core.model.from_language import segmenter_from_language
+from semidavil_core.model.readout import Readout
 from semidavil_core.vlm.loading import Vlm, load_vlm
 from tests.core.tiny_tower import CLASSES, SMALL, scene
 from tests.core.tiny_vlm import CONV, model_config, write_folder
@@ -72,7 +73,7 @@ def test_a_bundle_read_again_predicts_the_same_and_knows_all_that_was_saved(
     assert again.settings == bundle.settings
     assert again.segmenter.settings == SMALL
     assert again.segmenter.logit_scale == bundle.segmenter.logit_scale
-    assert again.segmenter.temperature == bundle.segmenter.temperature
+    assert again.segmenter.readout == bundle.segmenter.readout
     assert not again.segmenter.training
 
 
@@ -160,6 +161,7 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
     ),
     "no logit scale": lambda f: edit_json(f / "config.json", lambda c: {**c, "logit_scale": None}),
     "no temperature": lambda f: edit_json(f / "config.json", lambda c: {**c, "temperature": None}),
+    "an image prior of 2": lambda f: edit_json(f / "config.json", lambda c: {**c, "image_prior": 2}),
     "a temperature of zero": lambda f: edit_json(f / "config.json", lambda c: {**c, "temperature": 0}),
     "no classes": lambda f: (f / "classes.json").unlink(),
     "half the classes": lambda f: (f / "classes.json").write_text('[{"name": '),
@@ -229,12 +231,12 @@ def test_nothing_in_a_bundle_is_unpickled(folder: Path) -> None:
         load_bundle(folder)
 
 
-def test_a_bundle_keeps_the_temperature_and_an_older_one_without_reads_as_1(
+def test_a_bundle_keeps_its_readout_and_an_older_one_has_the_plain_one(
     bundle: Bundle, folder: Path, tmp_path: Path
 ) -> None:
     warm = copy.deepcopy(bundle.segmenter)
-    warm.temperature = 1.7
+    warm.readout = Readout(temperature=1.7, image_prior=0.3)
     save_bundle(replace(bundle, segmenter=warm), tmp_path / "warm")
-    assert load_bundle(tmp_path / "warm").segmenter.temperature == 1.7
-    edit_json(folder / "config.json", lambda c: {k: v for k, v in c.items() if k != "temperature"})
-    assert load_bundle(folder).segmenter.temperature == 1.0
+    assert load_bundle(tmp_path / "warm").segmenter.readout == warm.readout
+    edit_json(folder / "config.json", lambda c: {k: v for k, v in c.items() if k not in asdict(Readout())})
+    assert load_bundle(folder).segmenter.readout == Readout()

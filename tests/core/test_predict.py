@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from semidavil_core.errors import AdaptationFailed
 from semidavil_core.inference.predict import Prediction, Predictor
+from semidavil_core.model.readout import Readout
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import PredictSettings
 from tests.core.tiny_tower import scene, tiny_segmenter
@@ -19,7 +20,7 @@ class Pointwise(nn.Module):
     """Logits that depend on the pixel alone; what tiles cannot change."""
 
     num_classes = 3
-    temperature = 1.0
+    readout = Readout()
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,7 +128,37 @@ def test_what_torch_fails_at_is_told_in_a_sentence(error: Exception) -> None:
 def test_a_temperature_makes_a_prediction_less_sure_and_calls_nothing_otherwise() -> None:
     network, image = Pointwise(), noise(20, 30)
     sharp = predicted(network, image)
-    network.temperature = 2.0
+    network.readout = Readout(temperature=2.0)
     mild = predicted(network, image)
     np.testing.assert_array_equal(mild.labels, sharp.labels)
     assert (mild.confidence < sharp.confidence).all()
+
+
+def test_a_class_that_hardly_shows_in_an_image_needs_more_to_be_believed() -> None:
+    network = Pointwise()
+    image = np.full((20, 30, 3), (200, 100, 0), np.uint8)
+    image[:2, :3] = (150, 100, 160)  # a little of class 2, narrowly
+    image[10:12, :3] = (0, 0, 250)  # and clearly
+    plain = predicted(network, image)
+    assert (plain.labels[:2, :3] == 2).all()
+    assert (plain.class_weights == 1).all()
+    network.readout = Readout(image_prior=0.3)
+    weighed = predicted(network, image)
+    assert (weighed.labels[:2, :3] == 0).all()
+    assert (weighed.labels[10:12, :3] == 2).all()
+    np.testing.assert_allclose(weighed.probabilities.sum(0), 1, atol=1e-5)
+    np.testing.assert_array_equal(weighed.confidence, weighed.probabilities.max(0))
+    undone = weighed.probabilities / weighed.class_weights[:, None, None]
+    np.testing.assert_allclose(undone / undone.sum(0), plain.probabilities, atol=1e-5)
+
+
+def test_settings_may_say_otherwise_than_the_model() -> None:
+    network, image = Pointwise(), noise(20, 30)
+    plain = predicted(network, image)
+    network.readout = Readout(image_prior=0.5)
+    without = predicted(network, image, image_prior=0.0)
+    np.testing.assert_array_equal(without.probabilities, plain.probabilities)
+    other = predicted(network, image, image_prior=0.2)
+    network.readout = Readout(image_prior=0.2)
+    np.testing.assert_array_equal(predicted(network, image).probabilities, other.probabilities)
+    assert (other.probabilities != plain.probabilities).any()

@@ -19,6 +19,7 @@ from semidavil_core.control import RunControl
 from semidavil_core.data.domains import Domain, MemoryDomain, Sample
 from semidavil_core.events import Event, FinishReason, PreviewReady, StepFinished
 from semidavil_core.inference.predict import Predictor
+from semidavil_core.model.readout import Readout
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import AdaptSettings, Budget, PredictSettings
 from tests.core.tiny_tower import source_domain, target_domain, tiny_segmenter
@@ -171,10 +172,10 @@ def test_strokes_that_disagree_with_the_prediction_win_in_the_pseudo_labels() ->
     np.testing.assert_array_equal(shown.prediction, predicted)
 
 
-def test_pseudo_labels_are_shown_as_they_are_taught_whatever_the_temperature() -> None:
+def test_pseudo_labels_are_shown_as_they_are_taught_however_the_prediction_is_read_out() -> None:
     learner, target = learner_of(), target_domain()
     plain = preview(learner, target, 2, threshold=0.6)
-    learner.teacher.model.temperature = 3.0
+    learner.teacher.model.readout = Readout(temperature=3.0, image_prior=0.5)
     warm = preview(learner, target, 2, threshold=0.6)
     assert warm.confidence.mean() < plain.confidence.mean()
     np.testing.assert_array_equal(warm.pseudo_labels, plain.pseudo_labels)

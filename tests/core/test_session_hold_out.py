@@ -18,6 +18,7 @@ from semidavil_core.data.domains import MemoryDomain
 from semidavil_core.errors import InvalidInput
 from semidavil_core.events import Event, FinishReason, HeldOutMeasured, Notice, RoundFinished, StepFinished
 from semidavil_core.inference.evaluate import drain
+from semidavil_core.model.readout import Readout
 from semidavil_core.settings import AdaptSettings, Budget
 from tests.core.tiny_tower import CLASSES, scene, source_domain, target_domain, tiny_bundle
 
@@ -254,10 +255,21 @@ def test_held_out_strokes_calibrate_the_confidence_and_going_back_takes_that_bac
     session = session_of()
     first = session.predict(session.target.names[0]).confidence
     drain(session.adapt(TWO_STEPS, hold_out=0.15))
-    assert session.bundle().segmenter.temperature != 1.0
+    assert session.bundle().segmenter.readout.temperature != 1.0
     session.restore(0)
-    assert session.bundle().segmenter.temperature == 1.0
+    assert session.bundle().segmenter.readout.temperature == 1.0
     np.testing.assert_array_equal(session.predict(session.target.names[0]).confidence, first)
+
+
+def test_a_round_says_how_far_an_image_speaks_for_its_classes_and_is_not_judged_by_it() -> None:
+    told: dict[float, RoundFinished] = {}
+    for prior in (0.0, 1.0):
+        session = session_of(image_prior=prior)
+        told[prior] = finished(list(session.adapt(TWO_STEPS, hold_out=0.15)))
+        assert session.bundle().segmenter.readout.image_prior == prior
+        session.restore(0)
+        assert session.bundle().segmenter.readout == Readout()
+    assert told[0.0].scores == told[1.0].scores
 
 
 # learning from them in the end
@@ -283,7 +295,7 @@ def test_strokes_kept_aside_are_measured_and_then_learnt_in_the_last_third(
     for index in range(len(target)):
         np.testing.assert_array_equal(target[index].labels, session.target[index].labels)
     assert finished(told).scores["held_out_strokes"] > 0
-    assert session.bundle().segmenter.temperature != 1.0
+    assert session.bundle().segmenter.readout.temperature != 1.0
 
 
 def test_the_verdict_is_on_what_was_not_learnt_yet(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,9 @@ def predicted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         def predict(self, image: NDArray[np.uint8]) -> Prediction:
             seen.append(int(image[0, 0, 0]))
             labels = np.zeros(image.shape[:2], np.uint8)
-            return Prediction(labels, labels.astype(np.float32), labels[None].astype(np.float32))
+            return Prediction(
+                labels, labels.astype(np.float32), labels[None].astype(np.float32), np.ones(1, np.float32)
+            )
 
     monkeypatch.setattr(module, "Predictor", Everything)
     return seen
