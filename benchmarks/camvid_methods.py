@@ -33,6 +33,7 @@ _SUPERVISED = AdaptSettings(
     averaging=1.0,
     strokes_first=0.0,
     pseudo_labels_after=0,
+    image_prior=0.0,
 )
 _FIXMATCH = replace(_SUPERVISED, consistency=1.0, confidence=ConfidenceMode.HARD, threshold=0.95)
 
