@@ -174,7 +174,7 @@ ROWS: Final[tuple[AblationRow, ...]] = (
     ),
     *_group("averaging", *(_row(f"{share:g}", priority=1, averaging=share) for share in (0.5, 1.0))),
     *_group("strokes first where the source misleads", *(_row(f"{share:g}", priority=1, strokes_first=share) for share in (0.0, 0.5))),
-    *_group("image prior", *(_row(f"{exponent:g}", priority=1, image_prior=exponent) for exponent in (0.0, 0.2))),
+    *_group("image prior", *(_row(f"{exponent:g}", priority=1, image_prior=exponent) for exponent in (0.0, 0.4))),
     *_group("source style", *(_row(f"probability {share:g}", style=share) for share in (0.0, 0.5))),
     AblationRow("strokes kept aside", "none"),
     AblationRow("strokes kept aside", "15 % throughout", hold_out=SHARE),

@@ -204,9 +204,9 @@ class AdaptSettings(Settings):
     strokes_first: float = 0.5
     """Largest share of a round that learns from strokes alone at first: where the model before it reads them little better than a
     guess, its source and its pseudo-labels mislead. 0 trains on everything from the start."""
-    image_prior: float = 0.2
-    """How far the adapted model believes classes that fill an image before others: 0 finds more of rare classes, 1 calls fewer places so
-    that are not. Rounds and pseudo-labels do without."""
+    image_prior: float = 0.4
+    """How far the adapted model believes classes that fill an image before others, if strokes show all classes alike; the more they are in
+    proportion to area, the less. 0 finds more of rare classes, 1 calls fewer places so that are not. Training does without."""
     rare_temperature: float = 0.2
     """Temperature of rare-class sampling."""
     style: float = 0.0

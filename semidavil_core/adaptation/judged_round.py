@@ -196,10 +196,11 @@ class JudgedRound:
                 training.go_on_with(self._given.target)
 
     def _calibrate(self, end: LoopEnd, after: StrokeLook) -> None:
-        """How sure to be, from the model that was looked at, which was as sure as the one that stands now."""
+        """How to read the model's logits, from how they fit the strokes: it was looked at as sure as the one before."""
         if end.steps:
             temperature = fitted_temperature(after.evidence, self._teacher.readout.temperature)
-            self._teacher.readout = Readout(temperature, self._settings.image_prior)
+            prior = (1 - after.agreement.proportional) * self._settings.image_prior
+            self._teacher.readout = Readout(temperature, prior)
 
 
 def _held_out_figure(look: StrokeLook, step: int, seconds: float) -> Iterator[Event]:

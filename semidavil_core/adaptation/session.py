@@ -263,6 +263,7 @@ class AdaptationSession:
             "stroke_accuracy_before": result.before.agreement.class_accuracy,
             "stroke_accuracy_after": result.after.agreement.class_accuracy,
             "strokes_first": result.plan.strokes_first,
+            "image_prior": self._learner.teacher.model.readout.image_prior,
             **(compared.scores(self._classes.names) if compared is not None else {"held_out_strokes": 0.0}),
         }
         record = self._history.add(end, scores)

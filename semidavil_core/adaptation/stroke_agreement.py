@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from semidavil_core.adaptation.stroke_balance import proportionality
 from semidavil_core.data.domains import Domain
 from semidavil_core.inference.predict import JUDGED, Prediction, Predictor
 from semidavil_core.metrics.confusion import ConfusionMatrix
@@ -27,6 +28,8 @@ class StrokeAgreement:
     """Share of all painted pixels that the model gets right, 0 to 1."""
     by_class: Mapping[int, float]
     """Share of a class's painted pixels that the model gets right, by index of the painted classes."""
+    proportional: float = 1.0
+    """0: classes were painted alike; 1: as much as they cover in the images, as the model sees it."""
 
     @property
     def class_accuracy(self) -> float:
@@ -43,14 +46,17 @@ class StrokeAgreement:
 def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_: True) -> StrokeAgreement:
     """Compare `model` with the strokes of up to 16 painted images of `target`, evenly chosen, while `watch` wants more."""
     matrix, predictor = ConfusionMatrix(model.num_classes), Predictor(model, JUDGED)
+    covered = np.zeros(model.num_classes)
     painted = [i for i in range(len(target)) if target[i].is_painted]
     for index in painted[:: max(1, -(-len(painted) // _IMAGES))]:
         sample = target[index]
         if sample.labels is not None:
             prediction = predictor.predict(sample.image)
             matrix.update(prediction.labels, sample.labels)
+            covered += prediction.probabilities.mean((1, 2), dtype=np.float64)
             if not watch(sample.name, prediction):
                 break
     found, true = np.diag(matrix.counts), matrix.counts.sum(1)
     by_class = {int(k): float(found[k] / true[k]) for k in np.flatnonzero(true)}
-    return StrokeAgreement(float(found.sum() / true.sum()), by_class)
+    balance = proportionality(true.astype(np.float64), covered)
+    return StrokeAgreement(float(found.sum() / true.sum()), by_class, balance)

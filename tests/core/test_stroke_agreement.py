@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from math import log
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -22,9 +24,8 @@ def predicted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         def predict(self, image: NDArray[np.uint8]) -> Prediction:
             seen.append(int(image[0, 0, 0]))
             labels = np.zeros(image.shape[:2], np.uint8)
-            return Prediction(
-                labels, labels.astype(np.float32), labels[None].astype(np.float32), np.ones(1, np.float32)
-            )
+            probabilities = np.stack([np.full(image.shape[:2], p, np.float32) for p in (0.7, 0.2, 0.1)])
+            return Prediction(labels, probabilities[0], probabilities, np.ones(3, np.float32))
 
     monkeypatch.setattr(module, "Predictor", Everything)
     return seen
@@ -37,14 +38,17 @@ def image_with(number: int, *labels: int) -> Sample:
 def test_agreement_is_counted_over_painted_pixels_and_over_classes(predicted: list[int]) -> None:
     domain = MemoryDomain([image_with(0, 0, 0, 0, 1), image_with(1, 1, 255, 255, 255)])
     found = stroke_agreement(tiny_segmenter(), domain)
-    assert found == StrokeAgreement(accuracy=0.6, by_class={0: 1.0, 1: 0.0})
+    assert (found.accuracy, found.by_class) == (0.6, {0: 1.0, 1: 0.0})
+    assert found.proportional == pytest.approx(log(3 / 2) / log(7 / 2)), (
+        "0.7 and 0.2 of the images, as 3 : 2 painted"
+    )
     assert found.class_accuracy == 0.5
 
 
 def test_images_whose_strokes_were_erased_do_not_count(predicted: list[int]) -> None:
     blank = [image_with(n, 255, 255, 255, 255) for n in range(40)]
     found = stroke_agreement(tiny_segmenter(), MemoryDomain([*blank, image_with(77, 0, 1, 255, 255)]))
-    assert found == StrokeAgreement(0.5, {0: 1.0, 1: 0.0})
+    assert found == StrokeAgreement(0.5, {0: 1.0, 1: 0.0}, proportional=0.0)
     assert predicted == [77]
 
 
