@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -73,12 +73,17 @@ class AdaptationSession:
         self._now = now
         self._vlm: Vlm | None = None
         self._sentences: tuple[str, ...] = ()
-        self._learnt = LearntClasses(bundle.classes.names)
+        self._learnt = LearntClasses(name for name in bundle.classes.names if name not in bundle.unlearnt)
         self.target = EditableDomain(target)
         student = copy.deepcopy(bundle.segmenter)
         self._learner = Learner(student, EmaTeacher(student), Guides())
         self._hold_out = HoldOut(self._settings.seed)
         self._history = RoundHistory(self._learner)
+        if bundle.unlearnt:
+            with suppress(
+                InvalidInput
+            ):  # the vision-language model is not here: the trained one speaks alone
+                self._note_unlearnt()
 
     @property
     def classes(self) -> ClassSet:
@@ -306,7 +311,8 @@ class AdaptationSession:
         settings = {**self._bundle.settings, "adapt": self._settings.to_json()}
         if self._sentences:
             settings["sentences"] = list(self._sentences)
-        return Bundle(segmenter, self._classes, self._bundle.vlm, self._bundle.metrics, settings)
+        unlearnt = tuple(self._classes.names[k] for k in self._unlearnt())
+        return Bundle(segmenter, self._classes, self._bundle.vlm, self._bundle.metrics, settings, unlearnt)
 
     def restore(self, round_number: int) -> None:
         """Go back to the state after round `round_number` (0: before the first); later rounds stay in the history.

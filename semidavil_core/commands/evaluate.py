@@ -12,6 +12,7 @@ from semidavil_core.commands import options
 from semidavil_core.commands.inputs import parse_channels, read_settings
 from semidavil_core.commands.json_results import check_json, json_outcome
 from semidavil_core.commands.running import Job, run_command
+from semidavil_core.commands.segmenting import untaught
 from semidavil_core.control import RunControl
 from semidavil_core.devices import choose_device
 from semidavil_core.events import StageStarted
@@ -60,6 +61,7 @@ def iter_evaluate_command(request: EvaluateRequest, control: RunControl) -> Job:
 
     yield StageStarted("loading the model", 0)
     bundle = load_bundle(request.model, device=choose_device(request.device))
+    yield from untaught(bundle)
     domain = open_evaluation(request.images, request.labels, bundle.classes, channels)
     scores = (yield from iter_evaluate(bundle.segmenter, domain, bundle.classes, settings)).to_json()
     return json_outcome(scores, request.json, score_table({"": scores}))

@@ -6,7 +6,7 @@ from semidavil_core.commands import options
 from semidavil_core.commands.inputs import label_format, parse_channels, read_settings
 from semidavil_core.commands.outputs import check_folder, refuse_input_folder
 from semidavil_core.commands.running import Job, run_command
-from semidavil_core.commands.segmenting import iter_segment
+from semidavil_core.commands.segmenting import iter_segment, untaught
 from semidavil_core.control import RunControl
 from semidavil_core.devices import choose_device
 from semidavil_core.events import StageStarted
@@ -57,6 +57,7 @@ def iter_predict(request: PredictRequest, control: RunControl) -> Job:
     domain = open_images(request.images, channels)
     yield StageStarted("loading the model", 0)
     bundle = load_bundle(request.model, device=choose_device(request.device))
+    yield from untaught(bundle)
     predictor = Predictor(bundle.segmenter, settings)
     return (
         yield from iter_segment(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,21 @@ from semidavil_core.commands.reading import iter_read
 from semidavil_core.commands.running import Job, Outcome
 from semidavil_core.control import RunControl
 from semidavil_core.data.domains import Domain
-from semidavil_core.events import StageProgress, StageStarted
+from semidavil_core.events import Notice, StageProgress, StageStarted
 from semidavil_core.export.label_maps import LabelFormat, safe_file_name, write_prediction
 from semidavil_core.export.map_files import Maps, write_probabilities
+
+if TYPE_CHECKING:
+    from semidavil_core.export.bundle import Bundle
+
+
+def untaught(bundle: Bundle) -> Iterator[Notice]:
+    """Tell which classes a model has by name alone, so that nobody looks for them in vain."""
+    if bundle.unlearnt:
+        yield Notice(
+            f"Nothing ever taught this model {', '.join(bundle.unlearnt)}: they were typed and not painted. It will hardly find them; paint "
+            "some and adapt it again."
+        )
 
 
 def iter_segment(

@@ -45,6 +45,8 @@ class Bundle:
     """Scores by stage, as JSON."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings by stage, as JSON."""
+    unlearnt: tuple[str, ...] = ()
+    """Names of the classes that have a name and nothing else: neither a label nor a stroke taught them."""
 
 
 def save_bundle(bundle: Bundle, path: Path | str) -> None:
@@ -107,7 +109,10 @@ def load_bundle(path: Path | str, *, device: str | torch.device = "cpu") -> Bund
             f"The bundle {path} lists {len(classes)} classes but its weights hold {segmenter.num_classes}; export it again."
         )
     metrics = files.read_json("metrics.json") if files.has("metrics.json") else {}
-    return Bundle(segmenter.to(device).eval(), classes, reference, metrics, config.get("settings", {}))
+    unlearnt = tuple(name for name in classes.names if name in config.get("unlearnt", ()))
+    return Bundle(
+        segmenter.to(device).eval(), classes, reference, metrics, config.get("settings", {}), unlearnt
+    )
 
 
 def _config(bundle: Bundle) -> dict[str, Any]:
@@ -120,6 +125,7 @@ def _config(bundle: Bundle) -> dict[str, Any]:
         **asdict(bundle.segmenter.readout),
         "model": bundle.segmenter.settings.to_json(),
         "settings": dict(bundle.settings),
+        "unlearnt": list(bundle.unlearnt),
     }
 
 

@@ -240,3 +240,9 @@ def test_a_bundle_keeps_its_readout_and_an_older_one_has_the_plain_one(
     assert load_bundle(tmp_path / "warm").segmenter.readout == warm.readout
     edit_json(folder / "config.json", lambda c: {k: v for k, v in c.items() if k not in asdict(Readout())})
     assert load_bundle(folder).segmenter.readout == Readout()
+
+
+def test_a_bundle_says_what_was_only_typed(bundle: Bundle, tmp_path: Path) -> None:
+    save_bundle(replace(bundle, unlearnt=(CLASSES.names[1],)), tmp_path / "typed")
+    assert load_bundle(tmp_path / "typed").unlearnt == (CLASSES.names[1],)
+    assert load_bundle(tmp_path / "typed").classes == bundle.classes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from semidavil_core.adaptation import session as session_module
 from semidavil_core.adaptation.session import AdaptationSession
-from semidavil_core.errors import AdaptationFailed
+from semidavil_core.errors import AdaptationFailed, WeightsUnavailable
 from semidavil_core.export.bundle import Bundle
 from semidavil_core.inference.evaluate import drain
 from semidavil_core.inference.predict import Predictor
@@ -115,3 +116,33 @@ def test_a_round_that_failed_has_taught_nothing(bundle: Bundle, monkeypatch: pyt
     with pytest.raises(AdaptationFailed):
         drain(session.adapt(TWO_STEPS))
     assert (session.predict("night0").labels == 3).all()
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_class_that_was_only_typed_stays_so_through_a_bundle(bundle: Bundle) -> None:
+    first = session_of(bundle)
+    first.set_classes(CLASSES.with_class("fence"))
+    exported = first.bundle()
+    assert exported.unlearnt == ("fence",)
+    again = session_of(exported)
+    assert (again.predict("night0").labels == 3).all(), "the untouched model speaks for it here too"
+    _, labels = scene(10, dark=True)
+    labels[20:40, 8:30] = 3
+    again.set_scribbles("night0", strokes(labels, every=6))
+    drain(again.adapt(TWO_STEPS))
+    assert again.bundle().unlearnt == ()
+
+
+def test_without_the_language_model_the_trained_one_speaks_alone(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = replace(bundle, unlearnt=(CLASSES.names[0],))
+
+    def gone(*_: Any) -> None:
+        raise WeightsUnavailable("not here")
+
+    monkeypatch.setattr(AdaptationSession, "_load_vlm", gone)
+    session = session_of(typed)
+    image = session.target.sample("night0").image
+    alone = Predictor(typed.segmenter).predict(image).labels
+    np.testing.assert_array_equal(session.predict("night0").labels, alone)
