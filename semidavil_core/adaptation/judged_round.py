@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +18,10 @@ from semidavil_core.adaptation.round_history import LearnerState
 from semidavil_core.adaptation.round_plan import RoundPlan, plan_round
 from semidavil_core.adaptation.round_words import plan_in_words
 from semidavil_core.adaptation.schedule import Clock
+from semidavil_core.adaptation.step import Kept
 from semidavil_core.adaptation.stroke_looks import StrokeLook, look_at_strokes
 from semidavil_core.control import RunControl
-from semidavil_core.data.domains import Domain
+from semidavil_core.data.domains import Domain, class_counts
 from semidavil_core.events import Event, FinishReason, HeldOutMeasured, Notice, StepFinished
 from semidavil_core.model.readout import Readout
 from semidavil_core.model.segmenter import Segmenter
@@ -27,6 +29,8 @@ from semidavil_core.settings import AdaptSettings, Budget
 
 CHECKED_AT: Final = 2 / 3
 """Share of a round after which the strokes kept aside are measured and then learnt too, where that is wanted."""
+SURE: Final = 0.6
+"""Confidence of the model before a round from which on its word stays, where the strokes do not tell what it is worth."""
 _LOOK_SHARE: Final = 0.1  # of the seconds of a round, for each look
 _LOOK_AFTER_STOP: Final = 1.0  # seconds
 
@@ -127,6 +131,8 @@ class JudgedRound:
         before = look(self._teacher, seconds=limit, stopped=lambda: control.stop_requested)
         plan = plan_round(self._settings, before.agreement, new_classes=bool(self._given.new))
         yield Notice(plan_in_words(before.agreement, plan, self._given.new, self._given.classes))
+        kept = self._kept(plan)
+        self._learner.guides = replace(self._learner.guides, kept=kept)
         spent = self._now() - began
         yield from _held_out_figure(before, 0, spent)
         training = self._training(plan)
@@ -145,6 +151,7 @@ class JudgedRound:
             end, check = yield from self._checked(steps, training, watch, plan, partial(look, seconds=limit))
         else:
             end = yield from steps
+        self._learner.guides = replace(self._learner.guides, kept=None)
         self._state.average_into(self._learner, plan.share)
         stopped = end.reason is FinishReason.STOPPED
         after = (
@@ -154,13 +161,23 @@ class JudgedRound:
         )
         if check is not None:
             after = replace(after, held_out=check.held_out, evidence=check.evidence)
-        self._calibrate(end, after)
+        self._calibrate(end, after, plan)
         yield from _held_out_figure(after, end.steps, end.seconds)
         return RoundResult(end, before, after, check is not None, plan)
 
     @property
     def _teacher(self) -> Segmenter:
         return self._learner.teacher.model
+
+    def _kept(self, plan: RoundPlan) -> Kept | None:
+        """What the model that stands now is to teach the one that comes; None where the strokes speak for all."""
+        counts = class_counts(self._given.target, len(self._given.classes))
+        unlearnt = self._learner.guides.unlearnt
+        unpainted = tuple(k for k, count in enumerate(counts) if not count and k not in unlearnt)
+        if not unpainted and not plan.keeps:
+            return None
+        model = copy.deepcopy(self._teacher).eval().requires_grad_(False)
+        return Kept(model, unpainted, SURE if plan.keeps else 2.0)
 
     def _training(self, plan: RoundPlan) -> Round:
         """The round's training, which does not see the held-out strokes."""
@@ -195,11 +212,12 @@ class JudgedRound:
                 watch.close()
                 training.go_on_with(self._given.target)
 
-    def _calibrate(self, end: LoopEnd, after: StrokeLook) -> None:
+    def _calibrate(self, end: LoopEnd, after: StrokeLook, plan: RoundPlan) -> None:
         """How to read the model's logits, from how they fit the strokes: it was looked at as sure as the one before."""
         if end.steps:
             temperature = fitted_temperature(after.evidence, self._teacher.readout.temperature)
-            prior = (1 - after.agreement.proportional) * self._settings.image_prior
+            unfair = 1 - after.agreement.proportional
+            prior = plan.representative * unfair * self._settings.image_prior
             self._teacher.readout = Readout(temperature, prior)
 
 

@@ -13,6 +13,7 @@ from semidavil_core.settings import AdaptSettings
 _WORTH_ASKING: Final = 0.25
 """Agreement beyond chance from which on a model's pseudo-labels and its source help; the bounds are a guess from few runs, not a fit."""
 _GUESSING: Final = 0.1
+_FAIR: Final = 0.5
 _WORTH_KEEPING: Final = (0.55, 0.65)
 """Class accuracy up to which a round may move the weights all the way, and from which on only as far as the settings say."""
 
@@ -38,6 +39,13 @@ class RoundPlan:
     """How far the weights move from those before the round to those it ends with, 0 to 1."""
     strokes_first: float = 0.0
     """Share of the budget, from its start on, that learns from strokes alone: no source, no pseudo-labels."""
+    representative: float = 1.0
+    """How far the strokes tell what the model before is worth where there are none, 0 to 1."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what the model before is sure of is to stay."""
+        return self.representative < _FAIR
 
 
 def plan_round(
@@ -57,11 +65,13 @@ def plan_round(
     """
     low, high = _WORTH_KEEPING
     kept = float(np.clip((agreement.class_accuracy - low) / (high - low), 0, 1))
-    share = 1.0 if new_classes else 1 - kept * (1 - settings.averaging)
+    fair = agreement.representative
+    trained = 1 - kept * (1 - settings.averaging)
+    share = 1.0 if new_classes else settings.averaging + fair * (trained - settings.averaging)
     misled = float(np.clip((_WORTH_ASKING - agreement.beyond_chance) / (_WORTH_ASKING - _GUESSING), 0, 1))
-    strokes_first = misled * settings.strokes_first if settings.labelled_batch else 0.0
+    strokes_first = fair * misled * settings.strokes_first if settings.labelled_batch else 0.0
     after = 0 if new_classes else settings.pseudo_labels_after
-    return RoundPlan(_phases(settings, strokes_first, after), share, strokes_first)
+    return RoundPlan(_phases(settings, strokes_first, after), share, strokes_first, fair)
 
 
 def _phases(settings: AdaptSettings, strokes_first: float, after: int) -> tuple[PhasePlan, ...]:

@@ -51,6 +51,11 @@ def plan_in_words(
 
 
 def _chosen(plan: RoundPlan) -> str:
+    if plan.keeps:
+        return (
+            "These strokes lie where it is unsure, or show few of its classes, so they do not tell what it is worth elsewhere: "
+            "what it is sure of is kept."
+        )
     if plan.strokes_first:
         return (
             "That is little better than a guess, so the source would mislead: the first "

@@ -50,6 +50,17 @@ class StepLosses:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What the model before a round says where no stroke does, and which of it is to stay."""
+
+    model: Segmenter
+    unpainted: tuple[int, ...]
+    """Classes that have no strokes: all of them stays, since strokes of other classes would have it unlearnt."""
+    sure: float
+    """Confidence from which on it stays whatever the class; above 1 for none."""
+
+
+@dataclass(frozen=True)
 class Guides:
     """Frozen models that accompany a round; each is optional."""
 
@@ -59,6 +70,7 @@ class Guides:
     """The model before any adaptation, for source-free adaptation."""
     unlearnt: tuple[int, ...] = ()
     """Classes that have a name and nothing else: the untouched model speaks for them."""
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)
@@ -140,8 +152,19 @@ class AdaptationStep:
             if guide is not None and weight * fade > 0:
                 sure = batch.target.inside & ~mixed.mask
                 parts[name] = weight * fade * _agreement(on_target, guide, sure, threshold)
+        if self._guides.kept is not None:
+            parts["kept"] = self._keep(self._guides.kept, on_target, batch.target, mixed)
         confidence = None if pseudo is None else float(pseudo.confidence[batch.target.inside].mean())
         return StepLosses(parts, confidence)
+
+    def _keep(self, kept: Kept, logits: Tensor, target: Views, mixed: _Mixed) -> Tensor:
+        """Cross-entropy to what is to stay, weighted by how sure the model before the round is of it (ours)."""
+        with torch.no_grad():
+            confidence, labels = kept.model(target.weak).softmax(1).max(1)
+        unpainted = torch.isin(labels, torch.tensor(kept.unpainted, device=labels.device))
+        stays = (unpainted | (confidence >= kept.sure)) & (mixed.human == IGNORE_INDEX)
+        stays &= target.inside & ~mixed.mask
+        return weighted_cross_entropy(logits, labels.masked_fill(~stays, IGNORE_INDEX), confidence)
 
     def _dyce(self, logits: Tensor, labels: Tensor) -> Tensor:
         settings = self._settings

@@ -9,12 +9,17 @@ from typing import Final
 import numpy as np
 
 from semidavil_core.adaptation.stroke_balance import proportionality
+from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.domains import Domain
 from semidavil_core.inference.predict import JUDGED, Prediction, Predictor
 from semidavil_core.metrics.confusion import ConfusionMatrix
 from semidavil_core.model.segmenter import Segmenter
 
 _IMAGES: Final = 16
+_COVERED: Final = (0.7, 0.9)
+"""Share of the images from which on, and from which on fully, strokes of these classes speak for a model."""
+_AS_SURE: Final = (0.6, 0.8)
+"""Likewise for its confidence at the strokes, relative to elsewhere; strokes all over an image have about 1, at suggestions 0.2 to 0.7."""
 
 Watch = Callable[[str, Prediction], bool]
 """Hears the name and the prediction of each image that was looked at; says whether to go on."""
@@ -30,11 +35,25 @@ class StrokeAgreement:
     """Share of a class's painted pixels that the model gets right, by index of the painted classes."""
     proportional: float = 1.0
     """0: classes were painted alike; 1: as much as they cover in the images, as the model sees it."""
+    covered: float = 1.0
+    """Share of the images that the model gives to the painted classes, 0 to 1."""
+    sureness: float = 1.0
+    """Mean confidence of the model at the strokes over that in the whole of these images."""
 
     @property
     def class_accuracy(self) -> float:
         """Mean over the painted classes, 0 to 1."""
         return float(np.mean(list(self.by_class.values())))
+
+    @property
+    def representative(self) -> float:
+        """How far the strokes tell what the model is worth elsewhere, 0 to 1 (ours).
+
+        Strokes at suggestions lie where it is unsure, and the first strokes of all show few of its classes: a good model may misread
+        every one of them.
+        """
+        ramps = (self.covered, *_COVERED), (self.sureness, *_AS_SURE)
+        return float(np.prod([np.clip((value - low) / (high - low), 0, 1) for value, low, high in ramps]))
 
     @property
     def beyond_chance(self) -> float:
@@ -46,17 +65,24 @@ class StrokeAgreement:
 def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_: True) -> StrokeAgreement:
     """Compare `model` with the strokes of up to 16 painted images of `target`, evenly chosen, while `watch` wants more."""
     matrix, predictor = ConfusionMatrix(model.num_classes), Predictor(model, JUDGED)
-    covered = np.zeros(model.num_classes)
+    area, sure = np.zeros(model.num_classes), np.zeros(2)
     painted = [i for i in range(len(target)) if target[i].is_painted]
     for index in painted[:: max(1, -(-len(painted) // _IMAGES))]:
         sample = target[index]
         if sample.labels is not None:
             prediction = predictor.predict(sample.image)
             matrix.update(prediction.labels, sample.labels)
-            covered += prediction.probabilities.mean((1, 2), dtype=np.float64)
+            area += prediction.probabilities.mean((1, 2), dtype=np.float64)
+            painted = prediction.confidence[sample.labels != IGNORE_INDEX]
+            sure += painted.sum(dtype=np.float64), painted.size * prediction.confidence.mean(dtype=np.float64)
             if not watch(sample.name, prediction):
                 break
     found, true = np.diag(matrix.counts), matrix.counts.sum(1)
     by_class = {int(k): float(found[k] / true[k]) for k in np.flatnonzero(true)}
-    balance = proportionality(true.astype(np.float64), covered)
-    return StrokeAgreement(float(found.sum() / true.sum()), by_class, balance)
+    return StrokeAgreement(
+        float(found.sum() / true.sum()),
+        by_class,
+        proportional=proportionality(true.astype(np.float64), area),
+        covered=float(area[true > 0].sum() / area.sum()),
+        sureness=float(sure[0] / sure[1]),
+    )

@@ -90,3 +90,17 @@ def test_without_crops_of_strokes_there_is_nothing_to_wait_for() -> None:
 def test_of_a_new_class_pseudo_labels_teach_at_once() -> None:
     phases = plan_round(AdaptSettings(), agreeing(0.9, 0.9), new_classes=True).phases
     assert [(p.begins, p.after, p.settings.consistency > 0) for p in phases] == [(0.0, 0, True)]
+
+
+def test_strokes_where_the_model_is_unsure_say_little_of_the_rest_so_it_is_kept() -> None:
+    wrong = agreeing(*[0.1] * 5)
+    everywhere = plan_round(AdaptSettings(), wrong)
+    assert not everywhere.keeps
+    for unfair in (replace(wrong, sureness=0.4), replace(wrong, covered=0.5)):
+        plan = plan_round(AdaptSettings(), unfair)
+        assert plan.keeps
+        assert (plan.representative, plan.strokes_first, plan.share) == (0.0, 0.0, 0.5)
+        assert "what it is sure of is kept" in plan_in_words(unfair, plan, (), NAMES)
+    between = plan_round(AdaptSettings(), replace(wrong, sureness=0.75))
+    assert 0 < between.strokes_first < everywhere.strokes_first
+    assert not between.keeps

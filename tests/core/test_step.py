@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from semidavil_core.adaptation import step as step_module
 from semidavil_core.adaptation.features import FeatureCache
-from semidavil_core.adaptation.step import AdaptationStep, Guides, StepLosses
+from semidavil_core.adaptation.step import AdaptationStep, Guides, Kept, StepLosses
 from semidavil_core.adaptation.step_batch import BatchMaker, StepBatch, Views
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.batches import CropGeometry, CropStream
@@ -158,6 +158,43 @@ def test_cached_and_full_mode_agree_where_nothing_is_mixed() -> None:
     full, cached = losses(**changes), losses(cached=True, **changes)
     for name, part in full.parts.items():
         torch.testing.assert_close(cached.parts[name], part, atol=5e-3, rtol=5e-3)
+
+
+def always(chosen: int) -> Segmenter:
+    """A model that says one class everywhere, with a confidence of about 0.84."""
+
+    class One(torch.nn.Module):
+        def forward(self, images: Tensor) -> Tensor:
+            logits = images.new_zeros(len(images), 3, *images.shape[-2:])
+            logits[:, chosen] = 2.35
+            return logits
+
+    return cast("Segmenter", One())
+
+
+@pytest.mark.parametrize(
+    ("kept", "stays"),
+    [
+        (Kept(always(2), unpainted=(2,), sure=2.0), True),
+        (Kept(always(1), unpainted=(2,), sure=2.0), False),
+        (Kept(always(1), unpainted=(2,), sure=0.8), True),
+        (Kept(always(1), unpainted=(), sure=0.9), False),
+    ],
+    ids=["unpainted", "painted", "painted but sure", "not sure enough"],
+)
+def test_what_strokes_say_nothing_of_stays_as_it_was(kept: Kept, *, stays: bool) -> None:
+    settings = AdaptSettings(crop=32, **QUIET)
+    batch = draw(settings)
+    found = step_of(settings, guides=Guides(kept=kept)).losses(batch, fade=0.0).parts["kept"]
+    if not stays:
+        assert found == 0
+        return
+    student = network()
+    says = int(kept.model(batch.target.weak)[0].argmax(0)[0, 0])
+    free = (batch.target.labels == IGNORE_INDEX) & batch.target.inside
+    logits = student(torch.cat([batch.source.strong, batch.target.strong]))[len(batch.source) :]  # type: ignore[arg-type, union-attr]
+    expected = -logits.log_softmax(1)[:, says][free].mean() * float(np.exp(2.35) / (np.exp(2.35) + 2))
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_guides_fade_out() -> None:

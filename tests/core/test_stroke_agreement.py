@@ -45,10 +45,43 @@ def test_agreement_is_counted_over_painted_pixels_and_over_classes(predicted: li
     assert found.class_accuracy == 0.5
 
 
+def test_it_is_told_how_much_of_the_images_the_painted_classes_are(predicted: list[int]) -> None:
+    domain = MemoryDomain([image_with(0, 1, 2, 255, 255)])
+    found = stroke_agreement(tiny_segmenter(), domain)
+    assert found.covered == pytest.approx(0.3), "0.2 and 0.1 of the image"
+    assert found.sureness == pytest.approx(1)
+    assert found.representative == 0
+
+
+def test_strokes_where_the_model_is_unsure_are_known_by_its_confidence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class LeftIsSure:
+        def __init__(self, *_: object) -> None: ...
+
+        def predict(self, image: NDArray[np.uint8]) -> Prediction:
+            labels = np.zeros(image.shape[:2], np.uint8)
+            confidence = np.linspace(0.9, 0.3, image.shape[1], dtype=np.float32)[None].repeat(len(image), 0)
+            shares = np.stack([confidence, 1 - confidence, 0 * confidence])
+            return Prediction(labels, confidence, shares, np.ones(3, np.float32))
+
+    monkeypatch.setattr(module, "Predictor", LeftIsSure)
+    unsure, sure, all_over = (
+        stroke_agreement(tiny_segmenter(), MemoryDomain([image_with(0, *labels)]))
+        for labels in ((255, 255, 255, 0), (0, 1, 255, 255), (0, 1, 0, 1))
+    )
+    assert unsure.sureness == pytest.approx(0.5)
+    assert unsure.representative == 0
+    assert sure.sureness > 1
+    assert all_over.sureness == pytest.approx(1)
+    assert all_over.representative == sure.representative == 1
+
+
 def test_images_whose_strokes_were_erased_do_not_count(predicted: list[int]) -> None:
     blank = [image_with(n, 255, 255, 255, 255) for n in range(40)]
     found = stroke_agreement(tiny_segmenter(), MemoryDomain([*blank, image_with(77, 0, 1, 255, 255)]))
-    assert found == StrokeAgreement(0.5, {0: 1.0, 1: 0.0}, proportional=0.0)
+    assert (found.accuracy, found.by_class) == (0.5, {0: 1.0, 1: 0.0})
+    assert found.proportional == 0
     assert predicted == [77]
 
 
