@@ -41,11 +41,8 @@ class RoundPlan:
     """Share of the budget, from its start on, that learns from strokes alone: no source, no pseudo-labels."""
     representative: float = 1.0
     """How far the strokes tell what the model before is worth where there are none, 0 to 1."""
-
-    @property
-    def keeps(self) -> bool:
-        """Whether what the model before is sure of is to stay."""
-        return self.representative < _FAIR
+    keeps: bool = False
+    """Whether what the model before is sure of is to stay: they do not tell, and it was not sure of what they show to be wrong."""
 
 
 def plan_round(
@@ -71,7 +68,8 @@ def plan_round(
     misled = float(np.clip((_WORTH_ASKING - agreement.beyond_chance) / (_WORTH_ASKING - _GUESSING), 0, 1))
     strokes_first = fair * misled * settings.strokes_first if settings.labelled_batch else 0.0
     after = 0 if new_classes else settings.pseudo_labels_after
-    return RoundPlan(_phases(settings, strokes_first, after), share, strokes_first, fair)
+    keeps = fair < _FAIR and misled * agreement.as_sure < _FAIR
+    return RoundPlan(_phases(settings, strokes_first, after), share, strokes_first, fair, keeps)
 
 
 def _phases(settings: AdaptSettings, strokes_first: float, after: int) -> tuple[PhasePlan, ...]:

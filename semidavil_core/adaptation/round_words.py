@@ -54,7 +54,7 @@ def _chosen(plan: RoundPlan) -> str:
     if plan.keeps:
         return (
             "These strokes lie where it is unsure, or show few of its classes, so they do not tell what it is worth elsewhere: "
-            "what it is sure of is kept."
+            "what it is sure of is kept. Paint every class, and where it is sure and wrong."
         )
     if plan.strokes_first:
         return (

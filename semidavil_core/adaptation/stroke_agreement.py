@@ -52,14 +52,22 @@ class StrokeAgreement:
         Strokes at suggestions lie where it is unsure, and the first strokes of all show few of its classes: a good model may misread
         every one of them.
         """
-        ramps = (self.covered, *_COVERED), (self.sureness, *_AS_SURE)
-        return float(np.prod([np.clip((value - low) / (high - low), 0, 1) for value, low, high in ramps]))
+        return self.as_sure * _between(self.covered, *_COVERED)
+
+    @property
+    def as_sure(self) -> float:
+        """How far the strokes lie where the model is as sure as elsewhere, 0 to 1."""
+        return _between(self.sureness, *_AS_SURE)
 
     @property
     def beyond_chance(self) -> float:
         """Class accuracy where a blind guess among the painted classes has 0 and a perfect model 1 (Cohen's kappa of even classes)."""
         chance = 1 / len(self.by_class)
         return (self.class_accuracy - chance) / (1 - chance) if chance < 1 else self.class_accuracy
+
+
+def _between(value: float, low: float, high: float) -> float:
+    return float(np.clip((value - low) / (high - low), 0, 1))
 
 
 def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_: True) -> StrokeAgreement:

@@ -96,11 +96,15 @@ def test_strokes_where_the_model_is_unsure_say_little_of_the_rest_so_it_is_kept(
     wrong = agreeing(*[0.1] * 5)
     everywhere = plan_round(AdaptSettings(), wrong)
     assert not everywhere.keeps
-    for unfair in (replace(wrong, sureness=0.4), replace(wrong, covered=0.5)):
+    right = agreeing(*[0.8] * 5)
+    for unfair in (replace(wrong, sureness=0.4), replace(right, covered=0.5)):
         plan = plan_round(AdaptSettings(), unfair)
         assert plan.keeps
         assert (plan.representative, plan.strokes_first, plan.share) == (0.0, 0.0, 0.5)
         assert "what it is sure of is kept" in plan_in_words(unfair, plan, (), NAMES)
+    surely_wrong = plan_round(AdaptSettings(), replace(wrong, covered=0.5))
+    assert not surely_wrong.keeps
+    assert (surely_wrong.strokes_first, surely_wrong.share) == (0.0, 0.5)
     between = plan_round(AdaptSettings(), replace(wrong, sureness=0.75))
     assert 0 < between.strokes_first < everywhere.strokes_first
     assert not between.keeps
