@@ -158,13 +158,17 @@ class AdaptationStep:
         return StepLosses(parts, confidence)
 
     def _keep(self, kept: Kept, logits: Tensor, target: Views, mixed: _Mixed) -> Tensor:
-        """Cross-entropy to what is to stay, weighted by how sure the model before the round is of it (ours)."""
+        """Cross-entropy to what is to stay, weighted by how sure the model before the round is of it (ours).
+
+        A mean over all pixels: a class that has few of them should not weigh as much as all strokes together.
+        """
         with torch.no_grad():
             confidence, labels = kept.model(target.weak).softmax(1).max(1)
         unpainted = torch.isin(labels, torch.tensor(kept.unpainted, device=labels.device))
         stays = (unpainted | (confidence >= kept.sure)) & (mixed.human == IGNORE_INDEX)
-        stays &= target.inside & ~mixed.mask
-        return weighted_cross_entropy(logits, labels.masked_fill(~stays, IGNORE_INDEX), confidence)
+        stays &= ~mixed.mask
+        labels = labels.masked_fill(~target.inside, IGNORE_INDEX)
+        return weighted_cross_entropy(logits, labels, confidence * stays)
 
     def _dyce(self, logits: Tensor, labels: Tensor) -> Tensor:
         settings = self._settings
