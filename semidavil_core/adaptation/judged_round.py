@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import inf
 from typing import Final
 
 from semidavil_core.adaptation.calibration import fitted_temperature
@@ -21,7 +22,7 @@ from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.step import Kept
 from semidavil_core.adaptation.stroke_looks import StrokeLook, look_at_strokes
 from semidavil_core.control import RunControl
-from semidavil_core.data.domains import Domain, class_counts
+from semidavil_core.data.domains import Domain
 from semidavil_core.events import Event, FinishReason, HeldOutMeasured, Notice, StepFinished
 from semidavil_core.model.readout import Readout
 from semidavil_core.model.segmenter import Segmenter
@@ -66,6 +67,8 @@ class RoundInput:
     """Names of all classes."""
     new: Sequence[str] = ()
     """Painted classes that the model has never learnt."""
+    unpainted: tuple[int, ...] = ()
+    """Indices of the classes that it has learnt and that have no strokes."""
 
 
 class JudgedRound:
@@ -131,8 +134,6 @@ class JudgedRound:
         before = look(self._teacher, seconds=limit, stopped=lambda: control.stop_requested)
         plan = plan_round(self._settings, before.agreement, new_classes=bool(self._given.new))
         yield Notice(plan_in_words(before.agreement, plan, self._given.new, self._given.classes))
-        kept = self._kept(plan)
-        self._learner.guides = replace(self._learner.guides, kept=kept)
         spent = self._now() - began
         yield from _held_out_figure(before, 0, spent)
         training = self._training(plan)
@@ -151,7 +152,6 @@ class JudgedRound:
             end, check = yield from self._checked(steps, training, watch, plan, partial(look, seconds=limit))
         else:
             end = yield from steps
-        self._learner.guides = replace(self._learner.guides, kept=None)
         self._state.average_into(self._learner, plan.share)
         stopped = end.reason is FinishReason.STOPPED
         after = (
@@ -171,13 +171,11 @@ class JudgedRound:
 
     def _kept(self, plan: RoundPlan) -> Kept | None:
         """What the model that stands now is to teach the one that comes; None where the strokes speak for all."""
-        counts = class_counts(self._given.target, len(self._given.classes))
-        unlearnt = self._learner.guides.unlearnt
-        unpainted = tuple(k for k, count in enumerate(counts) if not count and k not in unlearnt)
+        unpainted = self._given.unpainted
         if not unpainted and not plan.keeps:
             return None
         model = copy.deepcopy(self._teacher).eval().requires_grad_(False)
-        return Kept(model, unpainted, SURE if plan.keeps else 2.0)
+        return Kept(model, unpainted, SURE if plan.keeps else inf)
 
     def _training(self, plan: RoundPlan) -> Round:
         """The round's training, which does not see the held-out strokes."""
@@ -188,6 +186,7 @@ class JudgedRound:
             settings=self._settings,
             index=self._index,
             phases=plan.phases,
+            kept=self._kept(plan),
         )
 
     def _checked(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from semidavil_core.adaptation.loop import LoopEnd, run_steps
 from semidavil_core.adaptation.optimisation import Optimisation, mixed_precision, resolve_mode
 from semidavil_core.adaptation.round_plan import PhasePlan
 from semidavil_core.adaptation.schedule import Clock, annealed
-from semidavil_core.adaptation.step import AdaptationStep, Guides, StepLosses
+from semidavil_core.adaptation.step import AdaptationStep, Guides, Kept, StepLosses
 from semidavil_core.adaptation.step_batch import BatchMaker
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.control import RunControl
@@ -70,6 +70,8 @@ class Round:
         Rounds before this one.
     phases
         When it trains how; all the same with `settings` by default.
+    kept
+        What the model before is to teach where no stroke does.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Round:
         settings: AdaptSettings,
         index: int,
         phases: Sequence[PhasePlan] = (),
+        kept: Kept | None = None,
     ) -> None:
         student = learner.student.train()
         device = student.text.device
@@ -91,6 +94,7 @@ class Round:
         self._settings = settings
         self._index = index
         self._plans = tuple(phases) or (PhasePlan(0.0, settings),)
+        self._guides = replace(learner.guides, kept=kept)
         self._device = device
         self._optimisation = Optimisation(
             student,
@@ -119,7 +123,7 @@ class Round:
                 AdaptationStep(
                     student=self._learner.student,
                     teacher=self._learner.teacher.model,
-                    guides=self._learner.guides,
+                    guides=self._guides,
                     settings=plan.settings,
                     cache=cache,
                     rng=np.random.default_rng((plan.settings.seed, self._index, 3 + number)),

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-
-from semidavil_core.adaptation.stroke_agreement import StrokeAgreement
+from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, ramp
 from semidavil_core.settings import AdaptSettings
 
-_WORTH_ASKING: Final = 0.25
-"""Agreement beyond chance from which on a model's pseudo-labels and its source help; the bounds are a guess from few runs, not a fit."""
-_GUESSING: Final = 0.1
+_WORTH_ASKING: Final = (0.1, 0.25)
+"""Agreement beyond chance up to which a model guesses, and from which on its pseudo-labels and its source help; the bounds are a guess from
+few runs, not a fit."""
 _FAIR: Final = 0.5
 _WORTH_KEEPING: Final = (0.55, 0.65)
 """Class accuracy up to which a round may move the weights all the way, and from which on only as far as the settings say."""
@@ -60,12 +58,10 @@ def plan_round(
         Whether something was painted that the model has never learnt; halfway to it would be half a class, and the untouched model
         has something to say of it from the first step on.
     """
-    low, high = _WORTH_KEEPING
-    kept = float(np.clip((agreement.class_accuracy - low) / (high - low), 0, 1))
     fair = agreement.representative
-    trained = 1 - kept * (1 - settings.averaging)
-    share = 1.0 if new_classes else settings.averaging + fair * (trained - settings.averaging)
-    misled = float(np.clip((_WORTH_ASKING - agreement.beyond_chance) / (_WORTH_ASKING - _GUESSING), 0, 1))
+    change = fair * (1 - ramp(agreement.class_accuracy, *_WORTH_KEEPING))
+    share = 1.0 if new_classes else settings.averaging + change * (1 - settings.averaging)
+    misled = 1 - ramp(agreement.beyond_chance, *_WORTH_ASKING)
     strokes_first = fair * misled * settings.strokes_first if settings.labelled_batch else 0.0
     after = 0 if new_classes else settings.pseudo_labels_after
     keeps = fair < _FAIR and misled * agreement.as_sure < _FAIR

@@ -80,9 +80,8 @@ class AdaptationSession:
         self._hold_out = HoldOut(self._settings.seed)
         self._history = RoundHistory(self._learner)
         if bundle.unlearnt:
-            with suppress(
-                InvalidInput
-            ):  # the vision-language model is not here: the trained one speaks alone
+            # Without the vision-language model on this machine the trained one speaks alone.
+            with suppress(InvalidInput):
                 self._note_unlearnt()
 
     @property
@@ -223,13 +222,15 @@ class AdaptationSession:
         if hold_out and not held.strokes:
             yield Notice(ALL_LEARNT if self.current else TOO_FEW)
         painted = self._painted_names(target)
+        known = self._learnt.after(self.current)
         yield from self._prepare_guides()
         given = RoundInput(
             target,
             self._labelled_source(),
             held,
             self._classes.names,
-            sorted(painted - self._learnt.after(self.current)),
+            sorted(painted - known),
+            tuple(k for k, name in enumerate(self._classes.names) if name in known - painted),
         )
         with self._undone_by_failure() as state:
             judged = JudgedRound(

@@ -162,8 +162,7 @@ class AdaptationStep:
 
         A mean over all pixels: a class that has few of them should not weigh as much as all strokes together.
         """
-        with torch.no_grad():
-            confidence, labels = kept.model(target.weak).softmax(1).max(1)
+        confidence, labels = _seen_by(kept.model, target).max(1)
         unpainted = torch.isin(labels, torch.tensor(kept.unpainted, device=labels.device))
         stays = (unpainted | (confidence >= kept.sure)) & (mixed.human == IGNORE_INDEX)
         stays &= ~mixed.mask
@@ -277,12 +276,14 @@ class AdaptationStep:
         wanted = wanted or (bool(self._guides.unlearnt) and settings.consistency > 0)
         return self._probabilities_of(self._guides.zero_shot if wanted else None, target)
 
-    @torch.no_grad()
     def _probabilities_of(self, guide: Segmenter | None, target: Views) -> Tensor | None:
-        if guide is None:
-            return None
-        probabilities: Tensor = guide(target.weak).softmax(1)
-        return probabilities
+        return None if guide is None else _seen_by(guide, target)
+
+
+@torch.no_grad()
+def _seen_by(guide: Segmenter, target: Views) -> Tensor:
+    probabilities: Tensor = guide(target.weak).softmax(1)
+    return probabilities
 
 
 def _agreement(logits: Tensor, guide: Tensor, where: Tensor, threshold: float) -> Tensor:

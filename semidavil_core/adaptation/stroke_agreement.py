@@ -52,12 +52,12 @@ class StrokeAgreement:
         Strokes at suggestions lie where it is unsure, and the first strokes of all show few of its classes: a good model may misread
         every one of them.
         """
-        return self.as_sure * _between(self.covered, *_COVERED)
+        return self.as_sure * ramp(self.covered, *_COVERED)
 
     @property
     def as_sure(self) -> float:
         """How far the strokes lie where the model is as sure as elsewhere, 0 to 1."""
-        return _between(self.sureness, *_AS_SURE)
+        return ramp(self.sureness, *_AS_SURE)
 
     @property
     def beyond_chance(self) -> float:
@@ -66,7 +66,8 @@ class StrokeAgreement:
         return (self.class_accuracy - chance) / (1 - chance) if chance < 1 else self.class_accuracy
 
 
-def _between(value: float, low: float, high: float) -> float:
+def ramp(value: float, low: float, high: float) -> float:
+    """0 up to `low`, 1 from `high` on, and straight in between."""
     return float(np.clip((value - low) / (high - low), 0, 1))
 
 
@@ -81,8 +82,8 @@ def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_:
             prediction = predictor.predict(sample.image)
             matrix.update(prediction.labels, sample.labels)
             area += prediction.probabilities.mean((1, 2), dtype=np.float64)
-            painted = prediction.confidence[sample.labels != IGNORE_INDEX]
-            sure += painted.sum(dtype=np.float64), painted.size * prediction.confidence.mean(dtype=np.float64)
+            there = prediction.confidence[sample.labels != IGNORE_INDEX]
+            sure += there.sum(dtype=np.float64), there.size * prediction.confidence.mean(dtype=np.float64)
             if not watch(sample.name, prediction):
                 break
     found, true = np.diag(matrix.counts), matrix.counts.sum(1)

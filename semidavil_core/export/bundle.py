@@ -99,6 +99,7 @@ def load_bundle(path: Path | str, *, device: str | torch.device = "cpu") -> Bund
         segmenter.set_context(state.setdefault("context", state["text"][:0]))
         segmenter.load_state_dict(state)
         segmenter.readout = Readout(config.get("temperature", 1.0), config.get("image_prior", 0.0))
+        typed = frozenset(config.get("unlearnt", ()))
     except (KeyError, TypeError, ValueError, RuntimeError, SemiDavilError) as error:
         reason = " ".join((str(error) or type(error).__name__).split())[
             :200
@@ -109,7 +110,7 @@ def load_bundle(path: Path | str, *, device: str | torch.device = "cpu") -> Bund
             f"The bundle {path} lists {len(classes)} classes but its weights hold {segmenter.num_classes}; export it again."
         )
     metrics = files.read_json("metrics.json") if files.has("metrics.json") else {}
-    unlearnt = tuple(name for name in classes.names if name in config.get("unlearnt", ()))
+    unlearnt = tuple(name for name in classes.names if name in typed)
     return Bundle(
         segmenter.to(device).eval(), classes, reference, metrics, config.get("settings", {}), unlearnt
     )

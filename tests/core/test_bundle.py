@@ -161,6 +161,9 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
     ),
     "no logit scale": lambda f: edit_json(f / "config.json", lambda c: {**c, "logit_scale": None}),
     "no temperature": lambda f: edit_json(f / "config.json", lambda c: {**c, "temperature": None}),
+    "a number in place of class names": lambda f: edit_json(
+        f / "config.json", lambda c: {**c, "unlearnt": 3}
+    ),
     "an image prior of 2": lambda f: edit_json(f / "config.json", lambda c: {**c, "image_prior": 2}),
     "a temperature of zero": lambda f: edit_json(f / "config.json", lambda c: {**c, "temperature": 0}),
     "no classes": lambda f: (f / "classes.json").unlink(),
