@@ -40,10 +40,10 @@ format: $(VENV)/.dev ## Format and mend what can be mended
 	$(BIN)/ruff check --fix --exit-zero .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.bench ## The CamVid table: make bench ARGS=/path/to/camvid
+bench: $(VENV)/.core ## The CamVid table: make bench ARGS=/path/to/camvid
 	$(PY) benchmarks/camvid.py $(ARGS)
 
-ablation: $(VENV)/.bench ## What each piece of the method is worth: make ablation ARGS="--camvid DIR"; docs/ablation.md
+ablation: $(VENV)/.core ## What each piece of the method is worth: make ablation ARGS="--camvid DIR"; docs/ablation.md
 	$(PY) benchmarks/ablation.py $(ARGS)
 	$(PY) benchmarks/report.py
 
@@ -85,10 +85,6 @@ $(VENV)/.dev: pyproject.toml setup.py | $(VENV)/.made
 	PYTHON="$(PYTHON)" bash .ci/system-packages gui
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[gui]" --group dev
 	touch $@ $(VENV)/.core $(VENV)/.gui $(VENV)/.test
-
-$(VENV)/.bench: pyproject.toml setup.py | $(VENV)/.core
-	$(PY) -m pip install --quiet --disable-pip-version-check --group bench
-	touch $@
 
 $(VENV)/.mini: pyproject.toml setup.py | $(VENV)/.core
 	$(PY) -m pip install --quiet --disable-pip-version-check --group mini

@@ -74,6 +74,7 @@ SUPERVISED: Final[Mapping[str, Any]] = {
     "smoothing": False,
     "averaging": 1.0,
     "strokes_first": 0.0,
+    "forest_lead": 0.0,
     "pseudo_labels_after": 0,
     "image_prior": 0.0,
 }
@@ -173,7 +174,12 @@ ROWS: Final[tuple[AblationRow, ...]] = (
         _row("to both"),
     ),
     *_group("averaging", *(_row(f"{share:g}", priority=1, averaging=share) for share in (0.5, 1.0))),
-    *_group("strokes first where the source misleads", *(_row(f"{share:g}", priority=1, strokes_first=share) for share in (0.0, 0.5))),
+    *_group(
+        "where the source misleads",
+        _row("everything from the start", priority=1, strokes_first=0.0, forest_lead=0.0),
+        _row("strokes alone at first", priority=1, forest_lead=0.0),
+        _row("a forest on the strokes leads"),
+    ),
     *_group("image prior", *(_row(f"{exponent:g}", priority=1, image_prior=exponent) for exponent in (0.0, 0.4))),
     *_group("source style", *(_row(f"probability {share:g}", style=share) for share in (0.0, 0.5))),
     AblationRow("strokes kept aside", "none"),

@@ -32,6 +32,7 @@ _SUPERVISED = AdaptSettings(
     smoothing=False,
     averaging=1.0,
     strokes_first=0.0,
+    forest_lead=0.0,
     pseudo_labels_after=0,
     image_prior=0.0,
 )

@@ -22,7 +22,7 @@ THEMES: Final[dict[str, tuple[str, ...]]] = {
     "language": ("language and DyCE", "guidance", "decoder", "start of the network", "contrast", "CLIP guidance"),
     "labels": ("reference", "supervised loss", "mixing", "source style", "without the source"),
     "pseudo-labels": ("pseudo-labels", "refinement of pseudo-labels", "teacher", "negative learning"),
-    "rounds": ("averaging", "image prior", "strokes kept aside", "strokes first where the source misleads", "encoder"),
+    "rounds": ("averaging", "image prior", "strokes kept aside", "where the source misleads", "encoder"),
 }  # fmt: skip
 """Which groups share a picture."""
 _LOOKS: Final = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"))

@@ -250,8 +250,9 @@ class RoundFinished(Event):
     strokes were held out: ``held_out_accuracy_before`` and ``_after`` (class mean), ``class/<name>`` (after, of each class with held-out
     strokes), ``lost/<name>`` (after, of each class that was learnt before and is not any more), ``held_out_margin``,
     ``held_out_worse`` (1 if it fell by more than the margin) and ``held_out_strokes`` (their number, 0 if there were too few).
-    ``strokes_first`` is the share of the budget that learnt from strokes alone, since the model before misled, ``image_prior`` how far
-    predictions believe the classes that fill an image."""
+    ``strokes_first`` is the share of the budget that learnt from strokes alone, since the model before misled, ``forest_lead`` the
+    part of it in which a random forest on the strokes taught too, ``image_prior`` how far predictions believe the classes that fill an
+    image."""
 
 
 @dataclass(frozen=True)

@@ -204,6 +204,9 @@ class AdaptSettings(Settings):
     strokes_first: float = 0.5
     """Largest share of a round that learns from strokes alone at first: where the model before it reads them little better than a
     guess, its source and its pseudo-labels mislead. 0 trains on everything from the start."""
+    forest_lead: float = 1.0
+    """Largest share of a round in which a random forest on the strokes teaches beside them, in place of source and pseudo-labels: where the
+    model misreads the strokes and the forest reads those of images that it did not see much better. 0 does without."""
     image_prior: float = 0.4
     """How far the adapted model believes classes that fill an image before others, if strokes show all classes alike; the more they are in
     proportion to area, the less. 0 finds more of rare classes, 1 calls fewer places so that are not. Training does without."""
@@ -239,6 +242,7 @@ class AdaptSettings(Settings):
             "style",
             "averaging",
             "strokes_first",
+            "forest_lead",
             "image_prior",
         ):
             self._require(name, 0, 1)

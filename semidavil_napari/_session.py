@@ -265,6 +265,11 @@ def _finished(event: RoundFinished, steps: str) -> str:
         )
     if lost:
         return f"{head} ({steps}) but lost {', '.join(lost)}: paint more of it and adapt again, or go back under Rounds."
+    if event.scores.get("forest_lead"):
+        return (
+            f"{head}: {steps}. The source misled, so your strokes and a forest on them led; look where it is wrong, "
+            "paint there and adapt again."
+        )
     if event.scores.get("strokes_first"):
         return (
             f"{head}: {steps}. The source misled, so it began with your strokes alone; look where it is wrong, "

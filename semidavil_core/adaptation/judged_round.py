@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 from typing import Final
 
 from semidavil_core.adaptation.calibration import fitted_temperature
+from semidavil_core.adaptation.forest_lead import ForestLead, forest_lead
 from semidavil_core.adaptation.held_out import HeldOutStrokes
 from semidavil_core.adaptation.held_out_check import Comparison, HeldOutWatch, compare
 from semidavil_core.adaptation.loop import LoopEnd
@@ -20,6 +21,7 @@ from semidavil_core.adaptation.round_plan import RoundPlan, plan_round
 from semidavil_core.adaptation.round_words import plan_in_words
 from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.step import Kept
+from semidavil_core.adaptation.stroke_forest import Labels
 from semidavil_core.adaptation.stroke_looks import StrokeLook, look_at_strokes
 from semidavil_core.control import RunControl
 from semidavil_core.data.domains import Domain
@@ -34,6 +36,7 @@ SURE: Final = 0.6
 """Confidence of the model before a round from which on its word stays, where the strokes do not tell what it is worth."""
 _LOOK_SHARE: Final = 0.1  # of the seconds of a round, for each look
 _LOOK_AFTER_STOP: Final = 1.0  # seconds
+_FOREST_SHARE: Final = 0.25  # of the seconds of a round, for a forest and its labels
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,13 @@ class RoundInput:
     """Painted classes that the model has never learnt."""
     unpainted: tuple[int, ...] = ()
     """Indices of the classes that it has learnt and that have no strokes."""
+    forest_led: float = 0.0
+    """How far a forest on the strokes led the round that the model comes from."""
+
+    @property
+    def seen(self) -> Domain:
+        """The images with the strokes that the round trains on."""
+        return self.held.removed_from(self.target)
 
 
 class JudgedRound:
@@ -129,14 +139,22 @@ class JudgedRound:
             Whether the last third of the round learns from the strokes kept aside too, after they were measured.
         """
         began = self._now()
-        limit = _LOOK_SHARE * budget.seconds if budget.steps is None else float("inf")
+        seconds = budget.seconds if budget.steps is None else inf
+        limit = _LOOK_SHARE * seconds
         look = partial(look_at_strokes, target=self._given.target, held=self._given.held, now=self._now)
         before = look(self._teacher, seconds=limit, stopped=lambda: control.stop_requested)
-        plan = plan_round(self._settings, before.agreement, new_classes=bool(self._given.new))
-        yield Notice(plan_in_words(before.agreement, plan, self._given.new, self._given.classes))
+        lead = self._lead(before)
+        plan = plan_round(
+            self._settings,
+            before.agreement,
+            new_classes=bool(self._given.new),
+            lead=lead.share if lead else 0.0,
+        )
+        yield Notice(plan_in_words(before.agreement, plan, self._given.new, self._given.classes, lead))
+        forest = self._forest_labels(lead, control, began + _FOREST_SHARE * seconds)
         spent = self._now() - began
         yield from _held_out_figure(before, 0, spent)
-        training = self._training(plan)
+        training = self._training(plan, forest)
         watch = HeldOutWatch(before.held_out, self._given.target) if self._given.held.strokes else None
         steps = training.run(
             budget=_rest(budget, spent + before.seconds),
@@ -177,16 +195,31 @@ class JudgedRound:
         model = copy.deepcopy(self._teacher).eval().requires_grad_(False)
         return Kept(model, unpainted, SURE if plan.keeps else inf)
 
-    def _training(self, plan: RoundPlan) -> Round:
+    def _lead(self, before: StrokeLook) -> ForestLead | None:
+        """A forest that reads the strokes better than the model, if there is one and it may lead."""
+        if not self._settings.forest_lead or not self._settings.labelled_batch:
+            return None
+        return forest_lead(self._given.seen, before.agreement, self._given.forest_led)
+
+    def _forest_labels(
+        self, lead: ForestLead | None, control: RunControl, until: float
+    ) -> Mapping[str, Labels]:
+        """What it is sure of, in as many images as there is time for; at least one."""
+        if lead is None:
+            return {}
+        return lead.labels(self._given.seen, lambda: not control.stop_requested and self._now() < until)
+
+    def _training(self, plan: RoundPlan, forest: Mapping[str, Labels]) -> Round:
         """The round's training, which does not see the held-out strokes."""
         return Round(
             self._learner,
-            target=self._given.held.removed_from(self._given.target),
+            target=self._given.seen,
             source=self._given.source,
             settings=self._settings,
             index=self._index,
             phases=plan.phases,
             kept=self._kept(plan),
+            forest=forest,
         )
 
     def _checked(
@@ -216,7 +249,8 @@ class JudgedRound:
         if end.steps:
             temperature = fitted_temperature(after.evidence, self._teacher.readout.temperature)
             unfair = 1 - after.agreement.proportional
-            prior = plan.representative * unfair * self._settings.image_prior
+            # A forest's labels cover what the classes cover: nothing was learnt as if all were alike.
+            prior = plan.representative * unfair * self._settings.image_prior * (1 - plan.forest)
             self._teacher.readout = Readout(temperature, prior)
 
 

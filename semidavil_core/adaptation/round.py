@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from semidavil_core.adaptation.round_plan import PhasePlan
 from semidavil_core.adaptation.schedule import Clock, annealed
 from semidavil_core.adaptation.step import AdaptationStep, Guides, Kept, StepLosses
 from semidavil_core.adaptation.step_batch import BatchMaker
+from semidavil_core.adaptation.stroke_forest import Labels, with_forest_labels
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.control import RunControl
 from semidavil_core.data.batches import CropGeometry, CropStream, crop_side
@@ -72,6 +73,8 @@ class Round:
         When it trains how; all the same with `settings` by default.
     kept
         What the model before is to teach where no stroke does.
+    forest
+        By image, (H, W) labels that stand beside the strokes in phases that ask for them.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Round:
         index: int,
         phases: Sequence[PhasePlan] = (),
         kept: Kept | None = None,
+        forest: Mapping[str, Labels] | None = None,
     ) -> None:
         student = learner.student.train()
         device = student.text.device
@@ -95,6 +99,7 @@ class Round:
         self._index = index
         self._plans = tuple(phases) or (PhasePlan(0.0, settings),)
         self._guides = replace(learner.guides, kept=kept)
+        self._forest = forest or {}
         self._device = device
         self._optimisation = Optimisation(
             student,
@@ -113,19 +118,24 @@ class Round:
 
         Where crops lie depends on the labels, so features that are kept are kept for these labels only.
         """
-        cache = None if self._views is None else FeatureCache(self._learner.student)
         source = None if self._source is None else self._stream(self._source, 1, number)
-        drawn = self._stream(target, 2, number)
+        seen = {False: target, True: with_forest_labels(target, self._forest)}
+        drawn = {forest: self._stream(domain, 2, number) for forest, domain in seen.items()}
+        caches = {
+            forest: None if self._views is None else FeatureCache(self._learner.student) for forest in seen
+        }
         return [
             _Phase(
                 plan,
-                BatchMaker(source=source, target=drawn, settings=plan.settings, device=self._device),
+                BatchMaker(
+                    source=source, target=drawn[plan.forest], settings=plan.settings, device=self._device
+                ),
                 AdaptationStep(
                     student=self._learner.student,
                     teacher=self._learner.teacher.model,
                     guides=self._guides,
                     settings=plan.settings,
-                    cache=cache,
+                    cache=caches[plan.forest],
                     rng=np.random.default_rng((plan.settings.seed, self._index, 3 + number)),
                 ),
             )

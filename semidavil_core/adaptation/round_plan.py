@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from semidavil_core.adaptation.forest_lead import MISLED
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, ramp
 from semidavil_core.settings import AdaptSettings
 
-_WORTH_ASKING: Final = (0.1, 0.25)
-"""Agreement beyond chance up to which a model guesses, and from which on its pseudo-labels and its source help; the bounds are a guess from
-few runs, not a fit."""
 _FAIR: Final = 0.5
 _WORTH_KEEPING: Final = (0.55, 0.65)
 """Class accuracy up to which a round may move the weights all the way, and from which on only as far as the settings say."""
@@ -25,6 +23,8 @@ class PhasePlan:
     settings: AdaptSettings
     after: int = 0
     """Steps that have to be taken before, too."""
+    forest: bool = False
+    """Whether the labels of a forest stand beside the strokes."""
 
 
 @dataclass(frozen=True)
@@ -39,42 +39,53 @@ class RoundPlan:
     """Share of the budget, from its start on, that learns from strokes alone: no source, no pseudo-labels."""
     representative: float = 1.0
     """How far the strokes tell what the model before is worth where there are none, 0 to 1."""
+    forest: float = 0.0
+    """Share of the budget, from its start on, in which a forest on the strokes teaches beside them."""
     keeps: bool = False
     """Whether what the model before is sure of is to stay: they do not tell, and it was not sure of what they show to be wrong."""
 
 
 def plan_round(
-    settings: AdaptSettings, agreement: StrokeAgreement, *, new_classes: bool = False
+    settings: AdaptSettings, agreement: StrokeAgreement, *, new_classes: bool = False, lead: float = 0.0
 ) -> RoundPlan:
     """Choose what a round leans on.
 
     Parameters
     ----------
     settings
-        `strokes_first` and `averaging` are what is chosen at the most and at the least.
+        `strokes_first` and `forest_lead` are what is chosen at the most, `averaging` at the least.
     agreement
         Of the model before the round with the strokes.
     new_classes
         Whether something was painted that the model has never learnt; halfway to it would be half a class, and the untouched model
         has something to say of it from the first step on.
+    lead
+        How far a forest on the strokes is to be trusted more than the model, 0 to 1.
     """
     fair = agreement.representative
-    change = fair * (1 - ramp(agreement.class_accuracy, *_WORTH_KEEPING))
+    change = max(lead, fair * (1 - ramp(agreement.class_accuracy, *_WORTH_KEEPING)))
     share = 1.0 if new_classes else settings.averaging + change * (1 - settings.averaging)
-    misled = 1 - ramp(agreement.beyond_chance, *_WORTH_ASKING)
+    misled = 1 - ramp(agreement.beyond_chance, *MISLED)
+    forest = lead * settings.forest_lead if settings.labelled_batch else 0.0
     strokes_first = fair * misled * settings.strokes_first if settings.labelled_batch else 0.0
+    strokes_first = max(forest, strokes_first)
     after = 0 if new_classes else settings.pseudo_labels_after
-    keeps = fair < _FAIR and misled * agreement.as_sure < _FAIR
-    return RoundPlan(_phases(settings, strokes_first, after), share, strokes_first, fair, keeps)
+    keeps = fair < _FAIR and misled * agreement.as_sure < _FAIR and lead < _FAIR
+    phases = _phases(settings, strokes_first, after, forest=forest > 0)
+    return RoundPlan(phases, share, strokes_first, fair, forest, keeps)
 
 
-def _phases(settings: AdaptSettings, strokes_first: float, after: int) -> tuple[PhasePlan, ...]:
+def _phases(
+    settings: AdaptSettings, strokes_first: float, after: int, *, forest: bool
+) -> tuple[PhasePlan, ...]:
     """Strokes alone, then with the source, then with what the teacher makes of the rest: it should have seen the strokes first."""
     if not settings.labelled_batch:
         return (PhasePlan(0.0, settings),)
+    chosen = [PhasePlan(0.0, strokes_alone(settings), forest=forest)] if strokes_first else []
+    if strokes_first == 1:
+        return tuple(chosen)
     labels = replace(settings, consistency=0.0)
     everything = PhasePlan(strokes_first, settings, after)
-    chosen = [PhasePlan(0.0, strokes_alone(settings))] if strokes_first else []
     chosen += [PhasePlan(strokes_first, labels)] if everything.after else []
     return (*chosen, everything)
 

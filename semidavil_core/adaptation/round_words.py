@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from semidavil_core.adaptation.forest_lead import ForestLead
 from semidavil_core.adaptation.held_out_check import Comparison
 from semidavil_core.adaptation.round_history import RoundRecord
 from semidavil_core.adaptation.round_plan import RoundPlan
@@ -21,7 +22,11 @@ _NAMED: Final = 4
 
 
 def plan_in_words(
-    agreement: StrokeAgreement, plan: RoundPlan, new: Sequence[str], classes: Sequence[str]
+    agreement: StrokeAgreement,
+    plan: RoundPlan,
+    new: Sequence[str],
+    classes: Sequence[str],
+    lead: ForestLead | None = None,
 ) -> str:
     """How far the model agrees with the strokes before a round, which of the `classes` it misreads, and what the round does about it.
 
@@ -35,6 +40,8 @@ def plan_in_words(
         Painted classes that it has never learnt.
     classes
         Names of all classes.
+    lead
+        The forest that leads, if one does.
     """
     found = (
         f"The model agrees with the strokes on {agreement.accuracy:.0%} of their pixels "
@@ -47,10 +54,18 @@ def plan_in_words(
         said.append(f"least on {', '.join(misread)}")
     if new:
         said.append(f"new to it: {', '.join(new)}")
-    return f"{'; '.join(said)}. {_chosen(plan)}"
+    return f"{'; '.join(said)}. {_chosen(plan, lead)}"
 
 
-def _chosen(plan: RoundPlan) -> str:
+def _chosen(plan: RoundPlan, lead: ForestLead | None) -> str:
+    if plan.forest and lead is not None:
+        how_long = (
+            "this round learns" if plan.forest == 1 else f"the first {plan.forest:.0%} of this round learn"
+        )
+        return (
+            f"A random forest on the strokes alone reads {lead.accuracy:.0%} (class mean) in images that it did not see, so {how_long} "
+            "from the strokes and from what the forest is sure of, and not from the source."
+        )
     if plan.keeps:
         return (
             "These strokes lie where it is unsure, or show few of its classes, so they do not tell what it is worth elsewhere: "

@@ -231,6 +231,7 @@ class AdaptationSession:
             self._classes.names,
             sorted(painted - known),
             tuple(k for k, name in enumerate(self._classes.names) if name in known - painted),
+            self._history.records[self.current].scores.get("forest_lead", 0.0),
         )
         with self._undone_by_failure() as state:
             judged = JudgedRound(
@@ -269,6 +270,7 @@ class AdaptationSession:
             "stroke_accuracy_before": result.before.agreement.class_accuracy,
             "stroke_accuracy_after": result.after.agreement.class_accuracy,
             "strokes_first": result.plan.strokes_first,
+            "forest_lead": result.plan.forest,
             "image_prior": self._learner.teacher.model.readout.image_prior,
             **(compared.scores(self._classes.names) if compared is not None else {"held_out_strokes": 0.0}),
         }

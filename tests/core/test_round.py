@@ -231,3 +231,22 @@ def _with_one_stroke_pixel(sample: Sample) -> Sample:
     first = np.flatnonzero(sample.labels.ravel() != IGNORE_INDEX)[0]
     labels.flat[first] = sample.labels.flat[first]
     return Sample(sample.name, sample.image, labels)
+
+
+def test_labels_of_a_forest_teach_in_the_phases_that_ask_for_them() -> None:
+    bare = target_domain(painted=0)
+    forest = {name: np.ones(bare[0].image.shape[:2], np.uint8) for name in bare.names}
+    alone = strokes_alone(AdaptSettings(crop=32, labelled_batch=1))
+
+    def losses(*, asked: bool) -> list[float]:
+        phases = (PhasePlan(0.0, alone, forest=asked), PhasePlan(0.5, alone))
+        training = Round(
+            learner_of(), target=bare, source=None, settings=alone, index=0, phases=phases, forest=forest
+        )
+        steps = [e for e in run(training, steps=4)[0] if isinstance(e, StepFinished)]
+        return [step.losses["strokes"] for step in steps]
+
+    assert losses(asked=False) == [0, 0, 0, 0]
+    asked = losses(asked=True)
+    assert min(asked[:2]) > 0
+    assert asked[2:] == [0, 0]

@@ -27,6 +27,7 @@ from tests.core.tiny_vlm import write_folder
 
 QUICK: dict[str, Any] = {
     "strokes_first": 0.0,
+    "forest_lead": 0.0,
     "pseudo_labels_after": 0,
     "crop": 32,
     "source_batch": 1,

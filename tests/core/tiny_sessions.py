@@ -25,7 +25,9 @@ STROKES_ONLY: dict[str, Any] = {"consistency": 0.0, "unlabelled_batch": 0}
 def session_of(
     bundle: Bundle, *, source: bool = True, target: MemoryDomain | None = None, **settings: Any
 ) -> AdaptationSession:
-    chosen = AdaptSettings(**{"crop": 32, "head_rate": 1e-2, "pseudo_labels_after": 0, **settings})
+    chosen = AdaptSettings(
+        **{"crop": 32, "head_rate": 1e-2, "pseudo_labels_after": 0, "forest_lead": 0.0, **settings}
+    )
     domain = source_domain() if source else None
     return AdaptationSession(bundle, target=target or target_domain(), source=domain, settings=chosen)
 

@@ -1,0 +1,69 @@
+"""Whether a forest on the strokes is to lead a round, and the labels that it leads with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, ramp
+from semidavil_core.adaptation.stroke_forest import Labels, StrokeForest, StrokePixels
+from semidavil_core.data.domains import Domain
+
+MISLED: Final = (0.1, 0.25)
+"""Agreement beyond chance up to which a model guesses, and from which on its pseudo-labels and its source help; the bounds are a guess from
+few runs, not a fit."""
+_BETTER: Final = (0.1, 0.3)
+"""By how much a forest's class accuracy has to exceed the model's to lead at all, and from where on it leads as far as it may."""
+_STILL_GOOD: Final = (0.25, 0.5)
+"""Likewise its agreement beyond chance in later rounds, where the model has learnt these strokes and cannot be compared any more."""
+
+
+@dataclass(frozen=True, eq=False)
+class ForestLead:
+    """A forest that may lead."""
+
+    share: float
+    """How far it is to lead a round, 0 to 1."""
+    accuracy: float
+    """Mean over the classes, on images that it did not see, 0 to 1."""
+    pixels: StrokePixels
+
+    def labels(self, target: Domain, go_on: Callable[[], bool]) -> Mapping[str, Labels]:
+        """What it is sure of in some images of `target`, by name, while `go_on` says so."""
+        found: dict[str, Labels] = {}
+        for name, labels in StrokeForest(self.pixels).iter_labels(target):
+            found[name] = labels
+            if not go_on():
+                break
+        return found
+
+
+def forest_lead(target: Domain, agreement: StrokeAgreement, led_before: float = 0.0) -> ForestLead | None:
+    """Compare a forest on the strokes of `target` with the model before a round; None where it is not to lead.
+
+    Parameters
+    ----------
+    target
+        Images with the strokes that the round sees.
+    agreement
+        Of the model with the strokes.
+    led_before
+        How far a forest led the round that the model comes from, 0 to 1.
+    """
+    misled = agreement.as_sure * (1 - ramp(agreement.beyond_chance, *MISLED))
+    if not misled and not led_before:
+        return None  # the usual case costs nothing
+    pixels = StrokePixels.of(target)
+    found = {} if pixels is None else pixels.checked()
+    if pixels is None or len(found) < 2:
+        return None
+    accuracy = float(np.mean(list(found.values())))
+    model = float(np.mean([agreement.by_class.get(k, 0.0) for k in found]))
+    chance = 1 / len(found)
+    now = misled * ramp(accuracy - model, *_BETTER)
+    still = led_before * ramp((accuracy - chance) / (1 - chance), *_STILL_GOOD)
+    share = max(now, still)
+    return ForestLead(share, accuracy, pixels) if share else None
