@@ -86,7 +86,7 @@ class Painting:
         images = []
         for index in range(len(self._data.truth)):
             sample = self._data.truth[index]
-            seen = coarse_map(predictor.predict(sample.image).probabilities)
+            seen = coarse_map(predictor.predict(sample.image).probabilities, sample.image)
             images.append(PaintedImage(sample.name, seen, self._strokes.maps.get(sample.name)))
         maps = self._strokes.maps.values()
         counts = sum((np.bincount(m.ravel(), minlength=256) for m in maps), np.zeros(256, np.int64))

@@ -95,7 +95,7 @@ def _looked_at(domain: Domain, predictor: Predictor) -> Iterator[PaintedImage]:
 
     for index in range(len(domain)):
         sample = domain[index]
-        seen = coarse_map(predictor.predict(sample.image).probabilities)
+        seen = coarse_map(predictor.predict(sample.image).probabilities, sample.image)
         yield PaintedImage(sample.name, seen, sample.labels)
 
 

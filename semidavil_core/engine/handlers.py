@@ -190,7 +190,9 @@ class EngineSession:
     def _Predict(self, request: requests.Predict, _: RunControl) -> Answer:
         session = self._open()
         predicted = session.predict(request.name, PREVIEW)
-        self._seen[request.name] = coarse_map(predicted.probabilities)
+        self._seen[request.name] = coarse_map(
+            predicted.probabilities, session.target.sample(request.name).image
+        )
         yield session.preview_of(request.name, predicted)
         return {}
 
@@ -200,9 +202,10 @@ class EngineSession:
         for name in names:
             if control.stop_requested:
                 break
+            sample = session.target.sample(name)
             if name not in self._seen:
-                self._seen[name] = coarse_map(session.predict(name, PREVIEW).probabilities)
-            found.append(PaintedImage(name, self._seen[name], session.target.sample(name).labels))
+                self._seen[name] = coarse_map(session.predict(name, PREVIEW).probabilities, sample.image)
+            found.append(PaintedImage(name, self._seen[name], sample.labels))
         counts = class_counts(session.target, len(session.classes))
         yield SuggestionsReady(suggest(found, session.classes.names, counts.tolist(), request.count))
         return {}

@@ -3,13 +3,13 @@
 The score follows region impurity (Xie et al., "Towards Fewer Annotations: Active Learning via Region Impurity and Prediction
 Uncertainty for Domain Adaptive Semantic Segmentation", CVPR 2022, eq. 2-4): in a window around each place, the entropy of the
 predicted classes times the mean entropy of the probabilities. Here it is weighted towards classes that have few strokes or none, and
-the best places are spread over the images and over the classes. Plain numpy on coarse maps: milliseconds for each image.
+the best places are spread: over the images, and so that they resemble neither each other nor what is painted. Plain numpy on coarse maps:
+milliseconds for each image.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, log
 from typing import Final
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.events import Suggestion
+from semidavil_core.inference.novelty import Looks, LookScale, Novelty, raw_look
 from semidavil_core.inference.windows import any_in_cell, cell_means, entropy_of_shares, window_means
 from semidavil_core.settings import Settings
 
@@ -27,6 +28,10 @@ _TINY: Final = 1e-12
 _SECOND_IS_WORTH_NAMING: Final = 0.2
 _OTHERS_ARE_WORTH_NAMING: Final = 0.6
 _CLASSES_MEET: Final = 0.5
+_CANDIDATES: Final = 8  # of each image at the least: what differs most need not score best
+_ALL_CANDIDATES: Final = 64  # of all images at the least
+_LEAST_NOVELTY: Final = 0.02  # of a place that looks like one that is painted: it comes last, but it comes
+_KNOWN: Final = 64  # painted cells of each image that places are compared with
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,6 @@ class SuggestSettings(Settings):
     """How much more a place counts whose likely classes have no strokes than one of the most painted class; 0 leaves it out."""
     image_repeat: float = 0.6
     """Factor on a place for each one that is suggested in the same image already."""
-    class_repeat: float = 0.8
-    """Factor on a place for each one of the same likely class that is suggested already."""
     least_score: float = 1e-3
     """Places below are not suggested: the model is sure."""
 
@@ -57,7 +60,7 @@ class SuggestSettings(Settings):
         self._require("radius", 0.005, 0.5)
         self._require("clearance", 0, 10)
         self._require("separation", 0, 100)
-        for share in ("pure_share", "image_repeat", "class_repeat"):
+        for share in ("pure_share", "image_repeat"):
             self._require(share, 0, 1)
         self._require("rare_bonus", 0, 100)
         self._require("least_score", 0, 1)
@@ -73,14 +76,22 @@ class CoarseMap:
     """Height and width of the image in pixels."""
     cell: int
     """Side of a cell in pixels; the last row and column may cover less."""
+    colour: Map | None = None
+    """(C, h, w) mean channels of the image, 0 to 1; None if they are not to count."""
 
 
-def coarse_map(probabilities: Map, settings: SuggestSettings | None = None) -> CoarseMap:
-    """Average the probabilities (K, H, W) of an image over cells, one class at a time."""
+def coarse_map(
+    probabilities: Map, image: NDArray[np.uint8] | None = None, settings: SuggestSettings | None = None
+) -> CoarseMap:
+    """Average the probabilities (K, H, W) of an image, and the image (H, W, C) itself, over cells, one plane at a time."""
     height, width = probabilities.shape[1:]
     cell = ceil(max(height, width) / (settings or SuggestSettings()).grid)
-    means = [cell_means(plane, cell) for plane in probabilities]
-    return CoarseMap(np.stack(means), (height, width), cell)
+    means = np.stack([cell_means(plane, cell) for plane in probabilities])
+    colour = None
+    if image is not None:
+        planes = (np.ascontiguousarray(plane) for plane in np.moveaxis(image, -1, 0))
+        colour = np.stack([cell_means(plane, cell) / np.float32(255) for plane in planes])
+    return CoarseMap(means, (height, width), cell, colour)
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,7 @@ class PaintedImage:
 
 
 def suggest(
-    images: Iterable[PaintedImage],
+    images: Sequence[PaintedImage],
     classes: Sequence[str],
     stroke_counts: Sequence[int],
     count: int,
@@ -105,7 +116,7 @@ def suggest(
     Parameters
     ----------
     images
-        Read once, one after the other.
+        What is known of each.
     classes
         Names of the K classes.
     stroke_counts
@@ -117,8 +128,32 @@ def suggest(
     """
     settings = settings or SuggestSettings()
     scorer = _Scorer(tuple(classes), np.asarray(stroke_counts, np.float64), settings)
-    found = [place for image in images for place in scorer.best_of(image, count)]
-    return tuple(_spread(found, count, settings))
+    scale = LookScale(look for image in images if (look := scorer.raw_look(image)) is not None)
+    wanted = max(count, _CANDIDATES, ceil(_ALL_CANDIDATES / max(1, len(images))))
+    found, candidates, known = list[Suggestion](), list[Looks](), list[Looks]()
+    for image in images:
+        seen = scorer.see(image)
+        best = list(scorer.best_of(image, seen, wanted))
+        found += [place for _, place in best]
+        candidates.append(scale.looks(seen.raw, seen.window, [cell for cell, _ in best]))
+        known.append(scale.looks(seen.raw, seen.window, _painted_cells(image)))
+    if not found:
+        return ()
+    return tuple(_spread(found, Novelty(np.concatenate(candidates), np.concatenate(known)), count, settings))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """An image through the windows of its places."""
+
+    radius: float
+    """Of a place, in pixels."""
+    half: int
+    """Half the side of its window, in cells."""
+    window: Map
+    """(K, h, w) mean probabilities."""
+    raw: Map | None
+    """(2 C, h, w) look; None without colours."""
 
 
 @dataclass(frozen=True)
@@ -127,18 +162,35 @@ class _Scorer:
     stroke_counts: NDArray[np.float64]
     settings: SuggestSettings
 
-    def best_of(self, image: PaintedImage, count: int) -> Iterator[Suggestion]:
-        """The best places of one image, apart from each other."""
-        seen, settings = image.seen, self.settings
-        radius = max(2.0, settings.radius * min(seen.size))
-        half = max(1, round(radius / seen.cell))
-        window = np.stack([window_means(plane, half) for plane in seen.probabilities])
-        impurity = entropy_of_shares(seen.probabilities.argmax(0), len(seen.probabilities), half)
-        scores = self._scores(seen.probabilities, window, impurity, half)
-        scores[self._forbidden(image, radius, half)] = 0
-        for y, x in _peaks(scores, count, settings.separation * radius / seen.cell, settings.least_score):
-            yield self._suggestion(
-                image, (y, x), radius, float(scores[y, x]), window[:, y, x], float(impurity[y, x])
+    def see(self, image: PaintedImage) -> _Seen:
+        """What its windows show."""
+        radius, half = self._window(image.seen)
+        window = np.stack([window_means(plane, half) for plane in image.seen.probabilities])
+        return _Seen(radius, half, window, self.raw_look(image))
+
+    def raw_look(self, image: PaintedImage) -> Map | None:
+        """(2 C, h, w) what its windows look like; None without colours."""
+        return None if image.seen.colour is None else raw_look(image.seen.colour, self._window(image.seen)[1])
+
+    def _window(self, seen: CoarseMap) -> tuple[float, int]:
+        radius = max(2.0, self.settings.radius * min(seen.size))
+        return radius, max(1, round(radius / seen.cell))
+
+    def best_of(
+        self, image: PaintedImage, seen: _Seen, count: int
+    ) -> Iterator[tuple[tuple[int, int], Suggestion]]:
+        """The best places of one image, apart from each other, each with its cell."""
+        settings, probabilities, window = self.settings, image.seen.probabilities, seen.window
+        impurity = entropy_of_shares(probabilities.argmax(0), len(probabilities), seen.half)
+        scores = self._scores(probabilities, window, impurity, seen.half)
+        scores[self._forbidden(image, seen.radius, seen.half)] = 0
+        apart = settings.separation * seen.radius / image.seen.cell
+        for y, x in _peaks(scores, count, apart, settings.least_score):
+            yield (
+                (y, x),
+                self._suggestion(
+                    image, (y, x), seen.radius, float(scores[y, x]), window[:, y, x], float(impurity[y, x])
+                ),
             )
 
     def _scores(self, probabilities: Map, window: Map, impurity: Map, half: int) -> Map:
@@ -207,24 +259,29 @@ class _Scorer:
         return f"{self.classes[index]} ({float(window[index]):.0%})"
 
 
-def _spread(found: Sequence[Suggestion], count: int, settings: SuggestSettings) -> Iterator[Suggestion]:
-    """Greedy: the best place, each score lowered for images and classes that have their share; the first of equals wins."""
-    left = list(found)
-    images: Counter[str] = Counter()
-    classes: Counter[int] = Counter()
+def _spread(
+    found: Sequence[Suggestion], novelty: Novelty, count: int, settings: SuggestSettings
+) -> Iterator[Suggestion]:
+    """Greedy: the place worth most, as unsure as it is and as it is unlike what was painted or chosen; the first of equals wins.
 
-    def worth(place: Suggestion) -> float:
-        repeats = (
-            settings.image_repeat ** images[place.image] * settings.class_repeat ** classes[place.class_index]
-        )
-        return place.score * repeats
+    The root of the score: what differs shows more of the classes than what is unsure, as long as a model knows little.
+    """
+    worth = np.sqrt([place.score for place in found])
+    images = np.array([place.image for place in found])
+    for _ in range(min(count, len(found))):
+        best = int(np.argmax(worth * np.maximum(novelty.values(), _LEAST_NOVELTY)))
+        yield found[best]
+        novelty.choose(best)
+        worth[images == found[best].image] *= settings.image_repeat
+        worth[best] = 0
 
-    for _ in range(min(count, len(left))):
-        best = max(left, key=worth)
-        left.remove(best)
-        images[best.image] += 1
-        classes[best.class_index] += 1
-        yield best
+
+def _painted_cells(image: PaintedImage) -> NDArray[np.intp]:
+    """(N, 2) some cells that hold a stroke, evenly chosen."""
+    if image.strokes is None:
+        return np.empty((0, 2), np.intp)
+    cells = np.argwhere(any_in_cell(image.strokes != IGNORE_INDEX, image.seen.cell))
+    return cells[:: max(1, -(-len(cells) // _KNOWN))]
 
 
 def _peaks(scores: Map, count: int, apart: float, least: float) -> Iterator[tuple[int, int]]:

@@ -31,7 +31,9 @@ def _no_language_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def session_of(target: MemoryDomain | None = None, **settings: Any) -> AdaptationSession:
-    chosen = AdaptSettings(**{"crop": 32, "head_rate": 1e-2, "mode": "cached", **settings})
+    chosen = AdaptSettings(
+        **{"crop": 32, "head_rate": 1e-2, "mode": "cached", "forest_lead": 0.0, **settings}
+    )
     return AdaptationSession(
         tiny_bundle(), target=target or target_domain(), source=source_domain(), settings=chosen
     )

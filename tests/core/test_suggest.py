@@ -44,6 +44,12 @@ def image(name: str, probabilities: np.ndarray, strokes: np.ndarray | None = Non
     return PaintedImage(name, coarse_map(probabilities), strokes)
 
 
+def coloured(
+    name: str, probabilities: np.ndarray, pixels: np.ndarray, strokes: np.ndarray | None = None
+) -> PaintedImage:
+    return PaintedImage(name, coarse_map(probabilities, pixels), strokes)
+
+
 def no_strokes() -> np.ndarray:
     return np.full(SIZE, IGNORE_INDEX, np.uint8)
 
@@ -125,8 +131,39 @@ def test_places_are_spread_over_images_that_are_about_as_unsure() -> None:
 
 def test_places_are_spread_over_classes() -> None:
     probabilities = torn(torn(sure(), (0, 0, 200, 140)), (80, 220, 150, 290), (2, 1))
-    found = suggest([image("a", probabilities)], NAMES, FEW, 3, SuggestSettings(class_repeat=0.5))
+    found = suggest([image("a", probabilities)], NAMES, FEW, 3)
     assert any("pole" in place.reason for place in found)
+
+
+def test_places_that_look_different_come_before_one_more_of_the_same() -> None:
+    pixels = np.full((*SIZE, 3), 60, np.uint8)
+    pixels[120:, 200:] = (200, 30, 30)
+    found = suggest([coloured("a", torn(sure(), (0, 0, *SIZE)), pixels)], NAMES, FEW, 2)
+    assert sum(place.y > 110 and place.x > 190 for place in found) == 1, (
+        "its rim looks like nothing else either"
+    )
+
+
+def test_places_that_look_like_what_is_painted_come_last() -> None:
+    pixels = np.full((*SIZE, 3), 60, np.uint8)
+    pixels[:, 150:] = (200, 30, 30)
+    unsure = torn(sure(), (0, 0, *SIZE))
+    strokes = no_strokes()
+    strokes[90:110, 20:60] = 0
+    for images in (
+        [coloured("a", unsure, pixels, strokes)],
+        [coloured("a", unsure, pixels), coloured("b", unsure[:, :, :150], pixels[:, :150], strokes[:, :150])],
+    ):
+        first = suggest(images, NAMES, FEW, 1)[0]
+        assert first.image == "a"
+        assert first.x > 150
+
+
+def test_many_places_that_look_alike_are_suggested_all_the_same() -> None:
+    pixels = np.full((*SIZE, 3), 60, np.uint8)
+    flat = np.broadcast_to(np.array([0.4, 0.3, 0.3], np.float32)[:, None, None], (3, *SIZE))
+    found = suggest([coloured("a", np.ascontiguousarray(flat), pixels)], NAMES, FEW, 6)
+    assert len(found) == len({(p.y, p.x) for p in found}) == 6
 
 
 def test_a_class_without_strokes_comes_first_and_the_reason_says_so() -> None:
@@ -147,7 +184,7 @@ def test_the_same_question_has_the_same_answer() -> None:
 
 def test_the_map_is_coarse_however_large_the_image_is_and_keeps_probabilities() -> None:
     probabilities = torn(sure((1000, 301)), (0, 0, 500, 301))
-    seen = coarse_map(probabilities, SuggestSettings(grid=64))
+    seen = coarse_map(probabilities, settings=SuggestSettings(grid=64))
     assert max(seen.probabilities.shape[1:]) <= 64
     np.testing.assert_allclose(seen.probabilities.sum(0), 1, atol=1e-5)
     cells = probabilities[:, : seen.cell, : seen.cell].mean((1, 2))
