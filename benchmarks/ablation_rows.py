@@ -84,7 +84,8 @@ FIXMATCH: Final[Mapping[str, Any]] = {
 PUBLISHED: Final[Mapping[str, Any]] = {
     **FIXMATCH, "dyce_hard": 0.2, "dyce_balance": 0.5, "dyce_normalize": False
 }  # fmt: skip
-PLAIN_LOSS: Final[Mapping[str, Any]] = {"dyce_hard": 1.0, "dyce_balance": 1.0}
+_PLAIN: Final[Mapping[str, Any]] = {"dyce_hard": 1.0, "dyce_balance": 1.0}
+PLAIN_LOSS: Final[Mapping[str, Any]] = {**_PLAIN, "forest_balance": 1.0}
 
 
 def _group(group: str, *rows: AblationRow) -> tuple[AblationRow, ...]:
@@ -114,11 +115,11 @@ ROWS: Final[tuple[AblationRow, ...]] = (
         "language and DyCE",
         "neither: no guidance, cross-entropy, no contrast",
         {**PLAIN_LOSS, "contrastive": 0.0, "clip_guidance": 0.0, "clip_prior": 0.0},
-        {**PLAIN_LOSS, "contrastive": 0.0},
+        {**_PLAIN, "contrastive": 0.0},
         network=Network.NO_GUIDANCE,
         priority=1,
     ),
-    AblationRow("language and DyCE", "guidance, but cross-entropy", PLAIN_LOSS, PLAIN_LOSS, priority=1),
+    AblationRow("language and DyCE", "guidance, but cross-entropy", PLAIN_LOSS, _PLAIN, priority=1),
     *_group(
         "guidance",
         _row("none", priority=1, network=Network.NO_GUIDANCE),
@@ -128,14 +129,14 @@ ROWS: Final[tuple[AblationRow, ...]] = (
     *_group(
         "supervised loss",
         _row("cross-entropy", priority=1, **PLAIN_LOSS),
-        _row("DyCE, w = 0", priority=1, dyce_balance=0.0),
-        _row("DyCE, w = 0.25", dyce_balance=0.25),
+        _row("DyCE, w = 0", priority=1, dyce_balance=0.0, forest_balance=0.0),
+        _row("DyCE, w = 0.25", dyce_balance=0.25, forest_balance=0.25),
         _row("DyCE, w = 0.5", priority=1, dyce_balance=0.5),
         _row("DyCE, w = 0.75", dyce_balance=0.75),
         _row("DyCE, hardest 20 %", dyce_hard=0.2),
         _row("DyCE, hardest 20 % of both domains together", substitute="joint H", dyce_hard=0.2),
         _row("DyCE, not normalised", dyce_normalize=False),
-        _row("OHEM, hardest 20 %", dyce_hard=0.2, dyce_balance=1.0),
+        _row("OHEM, hardest 20 %", dyce_hard=0.2, dyce_balance=1.0, forest_balance=1.0),
         _row("focal", substitute="focal"),
     ),
     *_group(

@@ -207,6 +207,8 @@ class AdaptSettings(Settings):
     forest_lead: float = 1.0
     """Largest share of a round in which a random forest on the strokes teaches beside them, in place of source and pseudo-labels: where the
     model misreads the strokes and the forest reads those of images that it did not see much better. 0 does without."""
+    forest_balance: float = 0.5
+    """DyCE's exponent w there: the forest labels whole regions, where a person's strokes show rare classes about as much as common ones."""
     image_prior: float = 0.4
     """How far the adapted model believes classes that fill an image before others, if strokes show all classes alike; the more they are in
     proportion to area, the less. 0 finds more of rare classes, 1 calls fewer places so that are not. Training does without."""
@@ -243,6 +245,7 @@ class AdaptSettings(Settings):
             "averaging",
             "strokes_first",
             "forest_lead",
+            "forest_balance",
             "image_prior",
         ):
             self._require(name, 0, 1)

@@ -81,7 +81,10 @@ def _phases(
     """Strokes alone, then with the source, then with what the teacher makes of the rest: it should have seen the strokes first."""
     if not settings.labelled_batch:
         return (PhasePlan(0.0, settings),)
-    chosen = [PhasePlan(0.0, strokes_alone(settings), forest=forest)] if strokes_first else []
+    alone = strokes_alone(settings)
+    if forest:
+        alone = replace(alone, dyce_balance=settings.forest_balance)
+    chosen = [PhasePlan(0.0, alone, forest=forest)] if strokes_first else []
     if strokes_first == 1:
         return tuple(chosen)
     labels = replace(settings, consistency=0.0)

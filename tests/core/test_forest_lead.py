@@ -69,7 +69,11 @@ def test_a_round_is_led_as_far_as_the_forest_is_trusted_and_the_settings_allow()
     ]
     assert (whole.forest, whole.strokes_first, whole.share, whole.keeps) == (1.0, 1.0, 1.0, False)
     part = plan_round(AdaptSettings(strokes_first=0.0), agreeing(0.9, 0.9), lead=0.4)
-    assert [(p.begins, p.forest) for p in part.phases] == [(0.0, True), (0.4, False), (0.4, False)]
+    assert [(p.begins, p.forest, p.settings.dyce_balance) for p in part.phases] == [
+        (0.0, True, 0.5),
+        (0.4, False, 0.75),
+        (0.4, False, 0.75),
+    ]
     assert part.share == pytest.approx(0.7)
     assert plan_round(AdaptSettings(forest_lead=0.5), wrong, lead=1.0).forest == 0.5
     assert plan_round(AdaptSettings(labelled_batch=0), wrong, lead=1.0).forest == 0.0
