@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise, zip_longest
 from typing import Any, Final
 
 import numpy as np
@@ -46,6 +46,8 @@ class Tile:
         """(h, w, F): brightness, edges and texture of each channel at scales from 0.5 to 16 pixels."""
         top, left = max(0, self.rows.start - _MARGIN), max(0, self.columns.start - _MARGIN)
         around = sample.image[top : self.rows.stop + _MARGIN, left : self.columns.stop + _MARGIN]
+        narrow = [(0, max(0, 2 - n)) for n in around.shape[:2]]  # one pixel has no gradient
+        around = np.pad(around, [*narrow, (0, 0)], mode="edge")
         found = multiscale_basic_features(around, channel_axis=-1, sigma_min=0.5, sigma_max=16)
         rows = slice(self.rows.start - top, self.rows.stop - top)
         columns = slice(self.columns.start - left, self.columns.stop - left)
@@ -171,19 +173,20 @@ def _by_paint(sample: Sample, index: int) -> list[Tile]:
 
 
 def _tiles_to_label(target: Domain) -> list[Tile]:
-    """Up to three quarters of the tiles where strokes are, the rest in images without any, evenly chosen."""
+    """Up to three quarters of the tiles where strokes are, then some in images without any, evenly chosen, then what is left of all these."""
     painted = [i for i in range(len(target)) if target[i].is_painted]
     others = sorted(set(range(len(target))) - set(painted))
     with_strokes = _painted_tiles(target, painted)
     spared = min(len(others), max(_LABELLED_TILES // 4, _LABELLED_TILES - len(with_strokes)))
+    chosen = with_strokes[: _LABELLED_TILES - spared]
+    evenly = others[:: max(1, -(-len(others) // max(1, spared)))]
     rng = np.random.default_rng(0)
-    anywhere = []
-    for index in (
-        [others[i] for i in np.linspace(0, len(others) - 1, spared).round().astype(int)] if spared else []
-    ):
-        tiles = tiles_of(index, target[index].image.shape[:2])
-        anywhere.append(tiles[int(rng.integers(len(tiles)))])
-    return [*with_strokes[: _LABELLED_TILES - len(anywhere)], *anywhere]
+    left = []
+    for index in [*evenly, *painted]:
+        tiles = [t for t in tiles_of(index, target[index].image.shape[:2]) if t not in chosen]
+        left.append([tiles[i] for i in rng.permutation(len(tiles))])
+    turns = (tile for turn in zip_longest(*left) for tile in turn if tile is not None)
+    return [*chosen, *islice(turns, _LABELLED_TILES - len(chosen))]
 
 
 def _pixels_in(

@@ -111,6 +111,26 @@ def test_of_large_images_only_some_tiles_are_labelled(monkeypatch: pytest.Monkey
     assert 0 < labelled <= 4 * 16 * 16
 
 
+def test_of_one_large_image_tiles_without_strokes_are_labelled_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_TILE", 16)
+    image, labels = scene(10)
+    corner = strokes(labels)
+    corner[:, 20:] = IGNORE_INDEX
+    found = dict(
+        StrokeForest(pixels_of(MemoryDomain([Sample("a", image, corner)]))).iter_labels(
+            MemoryDomain([Sample("a", image, corner)])
+        )
+    )
+    assert (found["a"][:, 40:] != IGNORE_INDEX).any()
+
+
+def test_images_of_one_row_are_read_too() -> None:
+    labels = np.array([[0, 0, 255, 1, 1]], np.uint8)
+    image = np.array([[[0] * 3, [0] * 3, [99] * 3, [250] * 3, [250] * 3]], np.uint8)
+    pixels = pixels_of(MemoryDomain([Sample(name, image, labels) for name in "abcd"]))
+    assert pixels.features.shape[0] == 16
+
+
 def test_strokes_win_over_the_forest() -> None:
     domain = target_domain(2, painted=1)
     wrong = {name: np.full(domain[0].image.shape[:2], 1, np.uint8) for name in domain.names}
