@@ -43,10 +43,11 @@ def suggestion_section(rows: list[Row]) -> Iterator[str]:
         f"A simulated annotator paints at suggestions, or at random places (`benchmarks/suggestion.py`). {_setting(rows)} Every score is that of the "
         "same source-trained start, adapted with the same budget on the strokes so far. *Share*: how many strokes at suggestions it takes until "
         "the mIoU is reached that random ones end with, over how many random ones it takes; of each seed, and of the curves averaged over the seeds. "
-        "A run of suggestions that does not get there counts with all its strokes, and is counted in the last column."
+        "A run of suggestions that does not get there counts with all its strokes, and is counted in the last column. *Forest*: a random forest on the "
+        "strokes at random places, with the features of which one may lead a round."
     )
     yield table(
-        ["data", "strokes", "mIoU random", "mIoU suggested", "share, %", "share of the mean curves, %", "did not get there"],
+        ["data", "strokes", "mIoU random", "mIoU suggested", "mIoU forest", "share, %", "share of the mean curves, %", "did not get there"],
         [_suggestion_cells(data, _of(rows, data=data)) for data in _values(rows, "data")],
     )  # fmt: skip
 
@@ -54,25 +55,25 @@ def suggestion_section(rows: list[Row]) -> Iterator[str]:
 def curves_of(rows: list[Row]) -> dict[str, list[list[tuple[float, float]]]]:
     """Curves of (strokes, mIoU) by placement, of the seeds that have both, in the order of the seeds."""
     by_seed = [{r["name"]: r["points"] for r in _of(rows, seed=s)} for s in sorted(_values(rows, "seed"))]
-    whole = [both for both in by_seed if len(both) == 2]
+    whole = [found for found in by_seed if {"random", "suggested"} <= found.keys()]
     return {
-        name: [[(p["strokes"], p["miou"]) for p in both[name]] for both in whole]
-        for name in ("random", "suggested")
+        name: [[(p["strokes"], p["miou"]) for p in found[name]] for found in whole if name in found]
+        for name in ("random", "suggested", "forest")
     }
 
 
 def _suggestion_cells(data: str, rows: list[Row]) -> list[str]:
     curves = curves_of(rows)
     if not curves["random"]:
-        return [data, *"––––––"]
+        return [data, *"–––––––"]
     pairs = list(zip(curves["suggested"], curves["random"], strict=True))
     short = sum(strokes_to_reach(suggested, random[-1][1]) is None for suggested, random in pairs)
-    means = {name: _mean_curve(found) for name, found in curves.items()}
+    means = {name: _mean_curve(curves[name]) for name in ("random", "suggested")}
     of_means = share_of_strokes(means["suggested"], means["random"])
     return [
         data,
         f"{means['random'][-1][0]:g}",
-        *(points(Estimate.of(c[-1][1] for c in curves[name])) for name in ("random", "suggested")),
+        *(points(Estimate.of(c[-1][1] for c in curves[name])) for name in ("random", "suggested", "forest")),
         points(Estimate.of(share_of_strokes(*pair) for pair in pairs)),
         points(Estimate.of([of_means])),
         f"{short} of {len(pairs)}",

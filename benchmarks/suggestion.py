@@ -2,7 +2,7 @@
 
 Usage
 -----
-    python benchmarks/suggestion.py --camvid DIR [--rounds 6] [--strokes-per-round 8] [--seconds 30 | --steps N] [--seeds 0 1 2]
+    python benchmarks/suggestion.py --camvid DIR [--rounds 6] [--strokes-per-round 8] [--seconds 30 | --steps N] [--seeds 0 1 2] [--forest]
 
 From no stroke on, each round adds the same number of strokes: at the best suggestions of the model that the strokes so far gave, or
 at random places. Then the source-trained start is adapted on all strokes so far, with the same budget each time, and scored. So a score depends on
@@ -20,21 +20,25 @@ from typing import Any, Final
 import numpy as np
 from bench_setup import BenchSetup, Spent
 from data_sets import DataSet, open_chosen
+from forest import forest_scores
 from scoring import scores_of
 from simulated_annotator import PaintedStrokes, SimulatedAnnotator
 from start_models import Start
 
 from semidavil_core.classes import IGNORE_INDEX
-from semidavil_core.data.domains import MappedDomain, Sample
+from semidavil_core.data.domains import Domain, MappedDomain, Sample
 from semidavil_core.export.bundle import Bundle
 from semidavil_core.inference.evaluate import drain
 from semidavil_core.inference.predict import PREVIEW, Predictor
 from semidavil_core.inference.suggest import PaintedImage, coarse_map, suggest
+from semidavil_core.metrics.confusion import Scores
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import AdaptSettings
 
 KIND: Final = "suggestion"
 PLACEMENTS: Final = ("suggested", "random")
+FOREST: Final = "forest"
+"""Strokes at random places again, with a random forest in place of the model."""
 Place = tuple[str, float, float]
 """Image, row and column."""
 
@@ -66,6 +70,9 @@ class Painting:
         model, points = bundle.segmenter, [{"strokes": 0, **self._scores(bundle.segmenter)}]
         for _ in range(self._plan.rounds):
             self._paint(self._suggested(model) if placement == "suggested" else self._anywhere())
+            if placement == FOREST:
+                points.append({"strokes": self._strokes.count, **self._forest_scores()})
+                continue
             model, steps = self._adapted(bundle)
             points.append({"strokes": self._strokes.count, "steps": steps, **self._scores(model)})
         return points
@@ -102,12 +109,24 @@ class Painting:
             if painted is None or painted[row, column] == IGNORE_INDEX:
                 yield sample.name, row, column
 
+    def _target(self) -> Domain:
+        """The target images with the strokes so far."""
+        maps = self._strokes.maps
+        return MappedDomain(self._data.target, lambda s: Sample(s.name, s.image, maps.get(s.name)))
+
+    def _forest_scores(self) -> dict[str, Any]:
+        scores = forest_scores(
+            self._target(), self._data.evaluation, self._data.classes, position=False, seed=self._seed
+        )
+        return _some_of(scores)
+
     def _adapted(self, bundle: Bundle) -> tuple[Segmenter, int]:
         maps = self._strokes.maps
         if len({int(v) for m in maps.values() for v in np.unique(m[m != IGNORE_INDEX])}) < 2:
             return bundle.segmenter, 0  # one class alone teaches nothing, and the tool says so
-        target = MappedDomain(self._data.target, lambda s: Sample(s.name, s.image, maps.get(s.name)))
-        session = self._setup.session(bundle, target, self._data.source, AdaptSettings(seed=self._seed))
+        session = self._setup.session(
+            bundle, self._target(), self._data.source, AdaptSettings(seed=self._seed)
+        )
         steps = drain(session.adapt(self._setup.budget.budget)).steps
         return session.bundle().segmenter, steps
 
@@ -116,9 +135,13 @@ class Painting:
         return {name: scores[name] for name in ("miou", "tail_iou", "tail_recall")}
 
 
-def run(setup: BenchSetup, data: DataSet, seed: int, plan: Plan) -> None:
-    """Both placements of a data set and a seed, unless they are there."""
-    for placement in PLACEMENTS:
+def _some_of(scores: Scores) -> dict[str, Any]:
+    return {"miou": scores.miou, "tail_iou": scores.tail_iou, "tail_recall": scores.tail_recall}
+
+
+def run(setup: BenchSetup, data: DataSet, seed: int, plan: Plan, *, forest: bool = False) -> None:
+    """Both placements of a data set and a seed, and the forest if it is wanted, unless they are there."""
+    for placement in (*PLACEMENTS, *([FOREST] if forest else [])):
         key = setup.key(KIND, data, seed, AdaptSettings(seed=seed), [plan.rounds, plan.strokes])
         key["name"] = placement
         if setup.results.has(key):
@@ -135,12 +158,15 @@ def main() -> None:
     parser = parser_of(__doc__, seconds=30.0, prepare_seconds=90.0)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--strokes-per-round", type=int, default=8)
+    parser.add_argument(
+        "--forest", action="store_true", help="also fit a random forest to the strokes at random places"
+    )
     options = parser.parse_args()
     setup, plan = BenchSetup.of(options), Plan(options.rounds, options.strokes_per_round)
     data_sets = open_chosen(options)
     for seed in options.seeds:
         for data in data_sets:
-            run(setup, data, seed, plan)
+            run(setup, data, seed, plan, forest=options.forest)
 
 
 if __name__ == "__main__":
