@@ -17,6 +17,7 @@ from typing import Any, Final
 from bench_setup import BenchSetup, Spent
 from corruptions import CORRUPTIONS, corrupted
 from data_sets import DataSet, open_chosen
+from forest import forest_scores
 from scoring import scores_of
 from start_models import Start
 
@@ -103,8 +104,6 @@ def run(setup: BenchSetup, data: DataSet, seed: int, corruption: str | None, *, 
 
 
 def _forest_miou(data: DataSet, seed: int) -> float | None:
-    from forest import forest_scores  # here: scikit-learn is needed for this row only
-
     return forest_scores(data.target, data.evaluation, data.classes, position=True, seed=seed).miou
 
 

@@ -21,14 +21,13 @@ import numpy as np
 from bench_setup import BenchSetup, Spent
 from data_sets import DataSet, open_chosen
 from forest import forest_scores
-from scoring import scores_of
 from simulated_annotator import PaintedStrokes, SimulatedAnnotator
 from start_models import Start
 
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.domains import Domain, MappedDomain, Sample
 from semidavil_core.export.bundle import Bundle
-from semidavil_core.inference.evaluate import drain
+from semidavil_core.inference.evaluate import drain, evaluate
 from semidavil_core.inference.predict import PREVIEW, Predictor
 from semidavil_core.inference.suggest import PaintedImage, coarse_map, suggest
 from semidavil_core.metrics.confusion import Scores
@@ -131,8 +130,7 @@ class Painting:
         return session.bundle().segmenter, steps
 
     def _scores(self, model: Segmenter) -> dict[str, Any]:
-        scores = scores_of(model, self._data)
-        return {name: scores[name] for name in ("miou", "tail_iou", "tail_recall")}
+        return _some_of(evaluate(model, self._data.evaluation, self._data.classes))
 
 
 def _some_of(scores: Scores) -> dict[str, Any]:

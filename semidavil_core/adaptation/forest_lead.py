@@ -8,13 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, ramp
+from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, beyond_chance, ramp
 from semidavil_core.adaptation.stroke_forest import Labels, StrokeForest, StrokePixels
 from semidavil_core.data.domains import Domain
 
-MISLED: Final = (0.1, 0.25)
-"""Agreement beyond chance up to which a model guesses, and from which on its pseudo-labels and its source help; the bounds are a guess from
-few runs, not a fit."""
 _BETTER: Final = (0.1, 0.3)
 """By how much a forest's class accuracy has to exceed the model's to lead at all, and from where on it leads as far as it may."""
 _STILL_GOOD: Final = (0.25, 0.5)
@@ -53,7 +50,7 @@ def forest_lead(target: Domain, agreement: StrokeAgreement, led_before: float = 
     led_before
         How far a forest led the round that the model comes from, 0 to 1.
     """
-    misled = agreement.as_sure * (1 - ramp(agreement.beyond_chance, *MISLED))
+    misled = agreement.as_sure * agreement.misled
     if not misled and not led_before:
         return None  # the usual case costs nothing
     pixels = StrokePixels.of(target)
@@ -62,8 +59,7 @@ def forest_lead(target: Domain, agreement: StrokeAgreement, led_before: float = 
         return None
     accuracy = float(np.mean(list(found.values())))
     model = float(np.mean([agreement.by_class.get(k, 0.0) for k in found]))
-    chance = 1 / len(found)
     now = misled * ramp(accuracy - model, *_BETTER)
-    still = led_before * ramp((accuracy - chance) / (1 - chance), *_STILL_GOOD)
+    still = led_before * ramp(beyond_chance(accuracy, len(found)), *_STILL_GOOD)
     share = max(now, still)
     return ForestLead(share, accuracy, pixels) if share else None

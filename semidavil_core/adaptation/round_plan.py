@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from semidavil_core.adaptation.forest_lead import MISLED
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, ramp
 from semidavil_core.settings import AdaptSettings
 
@@ -65,7 +64,7 @@ def plan_round(
     fair = agreement.representative
     change = max(lead, fair * (1 - ramp(agreement.class_accuracy, *_WORTH_KEEPING)))
     share = 1.0 if new_classes else settings.averaging + change * (1 - settings.averaging)
-    misled = 1 - ramp(agreement.beyond_chance, *MISLED)
+    misled = agreement.misled
     forest = lead * settings.forest_lead if settings.labelled_batch else 0.0
     strokes_first = fair * misled * settings.strokes_first if settings.labelled_batch else 0.0
     strokes_first = max(forest, strokes_first)

@@ -16,6 +16,9 @@ from semidavil_core.metrics.confusion import ConfusionMatrix
 from semidavil_core.model.segmenter import Segmenter
 
 _IMAGES: Final = 16
+WORTH_ASKING: Final = (0.1, 0.25)
+"""Agreement beyond chance up to which a model guesses, and from which on its pseudo-labels and its source help; the bounds are a guess from
+few runs, not a fit."""
 _COVERED: Final = (0.7, 0.9)
 """Share of the images from which on, and from which on fully, strokes of these classes speak for a model."""
 _AS_SURE: Final = (0.6, 0.8)
@@ -62,8 +65,18 @@ class StrokeAgreement:
     @property
     def beyond_chance(self) -> float:
         """Class accuracy where a blind guess among the painted classes has 0 and a perfect model 1 (Cohen's kappa of even classes)."""
-        chance = 1 / len(self.by_class)
-        return (self.class_accuracy - chance) / (1 - chance) if chance < 1 else self.class_accuracy
+        return beyond_chance(self.class_accuracy, len(self.by_class))
+
+    @property
+    def misled(self) -> float:
+        """How far the model guesses, 0 to 1: what it and its source would teach misleads."""
+        return 1 - ramp(self.beyond_chance, *WORTH_ASKING)
+
+
+def beyond_chance(accuracy: float, classes: int) -> float:
+    """Class accuracy where a blind guess among so many `classes` has 0 and a perfect model 1; as it is of one class."""
+    chance = 1 / classes
+    return (accuracy - chance) / (1 - chance) if chance < 1 else accuracy
 
 
 def ramp(value: float, low: float, high: float) -> float:

@@ -128,6 +128,7 @@ def suggest(
     """
     settings = settings or SuggestSettings()
     scorer = _Scorer(tuple(classes), np.asarray(stroke_counts, np.float64), settings)
+    # Looks are made twice, here and to compare: kept, those of many images would fill the memory.
     scale = LookScale(look for image in images if (look := scorer.raw_look(image)) is not None)
     wanted = max(count, _CANDIDATES, ceil(_ALL_CANDIDATES / max(1, len(images))))
     found, candidates, known = list[Suggestion](), list[Looks](), list[Looks]()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from semidavil_core.adaptation import forest_lead as module
+from semidavil_core.adaptation import stroke_agreement
 from semidavil_core.adaptation.forest_lead import forest_lead
 from semidavil_core.adaptation.round_plan import plan_round
 from semidavil_core.adaptation.round_words import plan_in_words
@@ -91,7 +92,7 @@ def test_a_person_is_told_that_a_forest_leads_and_how_good_it_is() -> None:
 
 
 def test_rounds_are_led_until_a_person_goes_back(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MISLED", (1.0, 1.1))  # whatever it reads, it is a guess
+    monkeypatch.setattr(stroke_agreement, "WORTH_ASKING", (1.0, 1.1))  # whatever it reads, it is a guess
     session = session_of(bundle, target=target_domain(4, painted=4), forest_lead=1.0)
 
     def led() -> tuple[float, list[str]]:
@@ -103,7 +104,7 @@ def test_rounds_are_led_until_a_person_goes_back(bundle: Bundle, monkeypatch: py
     share, told = led()
     assert share > 0
     assert any("random forest" in words for words in told)
-    monkeypatch.setattr(module, "MISLED", (-2.0, -1.0))  # it is worth asking
+    monkeypatch.setattr(stroke_agreement, "WORTH_ASKING", (-2.0, -1.0))  # it is worth asking
     assert led()[0] > 0
     session.restore(0)
     assert led()[0] == 0

@@ -51,6 +51,7 @@ HEAVY_PACKAGES = {
     "open_clip",
     "scipy",
     "skimage",
+    "sklearn",
     "timm",
     "torch",
     "torchvision",
