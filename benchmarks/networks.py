@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from semidavil_core.model.decoder import ClassAgnosticDecoder
 from semidavil_core.model.from_language import segmenter_from_language
-from semidavil_core.model.language_guidance import DenseLanguageGuidance
+from semidavil_core.model.model_settings import ModelSettings
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.vlm.clip_towers import ClipTower
 from semidavil_core.vlm.loading import Vlm
@@ -30,8 +30,8 @@ class Network(StrEnum):
     """The product's."""
     NO_GUIDANCE = "no guidance"
     """Features and class embeddings meet only in the cosine and in the decoder."""
-    ONE_WAY = "one-way guidance"
-    """Language guides features; class embeddings stay as the text encoder gave them."""
+    MUTUAL = "mutual guidance"
+    """Features guide class embeddings too, as the paper has it."""
     K_WAY = "K-way head"
     """The decoder's pyramid ends in one convolution with an output for each class, in place of a comparison with the text."""
     RANDOM_TRUNK = "random trunk"
@@ -48,11 +48,10 @@ def build_network(network: Network, vlm: Vlm, data: DataSet, seed: int) -> Segme
         vlm = replace(vlm, tower=_random_tower(vlm, data, seed))
     elif network is Network.IMAGENET_TRUNK:
         vlm = replace(vlm, tower=_unaligned_tower(vlm, seed))
-    segmenter = segmenter_from_language(vlm, data.classes, seed=seed)
+    settings = ModelSettings(mutual=network is Network.MUTUAL)
+    segmenter = segmenter_from_language(vlm, data.classes, settings=settings, seed=seed)
     if network is Network.NO_GUIDANCE:
         segmenter.add_module("guidance", NoGuidance())
-    elif network is Network.ONE_WAY:
-        segmenter.add_module("guidance", OneWayGuidance(segmenter.guidance))
     elif network is Network.K_WAY:
         segmenter.add_module("decoder", KWayDecoder(segmenter.decoder, segmenter.num_classes))
     elif network is Network.RANDOM_WORDS:
@@ -72,25 +71,6 @@ class NoGuidance(nn.Module):
         context: Tensor | None = None,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor]:
         return visual, language.expand(len(visual), *language.shape)
-
-
-class OneWayGuidance(nn.Module):
-    """Only the direction from language to features of the full guidance."""
-
-    def __init__(self, both: DenseLanguageGuidance) -> None:
-        super().__init__()
-        self.both = both
-
-    def forward(
-        self,
-        visual: Tensor,
-        language: Tensor,
-        *,
-        valid: Tensor | None = None,
-        context: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        guided, _ = self.both(visual, language, valid=valid, context=context)
-        return guided, language.expand(len(visual), *language.shape)
 
 
 class KWayDecoder(nn.Module):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +31,8 @@ from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.vlm.rebuild import tower_from_reference
 from semidavil_core.vlm.reference import VlmReference
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+_MUTUAL: Final = 1  # up to this version, features guided the class embeddings too, and nothing said so
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def load_bundle(path: Path | str, *, device: str | torch.device = "cpu") -> Bund
             tower,
             state["text"],
             logit_scale=float(config["logit_scale"]),
-            settings=ModelSettings.from_json(config["model"]),
+            settings=_model_settings(config),
         )
         segmenter.set_context(state.setdefault("context", state["text"][:0]))
         segmenter.load_state_dict(state)
@@ -128,6 +129,11 @@ def _config(bundle: Bundle) -> dict[str, Any]:
         "settings": dict(bundle.settings),
         "unlearnt": list(bundle.unlearnt),
     }
+
+
+def _model_settings(config: Mapping[str, Any]) -> ModelSettings:
+    sizes = ModelSettings.from_json(config["model"])
+    return replace(sizes, mutual=True) if config["schema_version"] <= _MUTUAL else sizes
 
 
 def _check_schema(config: Mapping[str, Any], folder: Path) -> None:

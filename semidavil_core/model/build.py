@@ -43,7 +43,9 @@ def build_segmenter(
     fuse_batch_norm(tower)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        guidance = DenseLanguageGuidance(embed_dim=tower.embed_dim, key_dim=settings.key_dim)
+        guidance = DenseLanguageGuidance(
+            embed_dim=tower.embed_dim, key_dim=settings.key_dim, mutual=settings.mutual
+        )
         decoder = ClassAgnosticDecoder(
             embed_dim=tower.embed_dim,
             fine_channels=tower.fine_channels,

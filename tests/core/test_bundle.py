@@ -33,15 +33,13 @@ def bundle(vlm: Vlm) -> Bundle:
     return bundle_of(vlm)
 
 
-def bundle_of(vlm: Vlm) -> Bundle:
+def bundle_of(vlm: Vlm, *, mutual: bool = False) -> Bundle:
     """With every added layer at work."""
-    segmenter = segmenter_from_language(vlm, CLASSES, settings=SMALL).eval()
+    segmenter = segmenter_from_language(vlm, CLASSES, settings=replace(SMALL, mutual=mutual)).eval()
+    guidance, zero = segmenter.guidance, [segmenter.decoder.pixel_embedding]
+    zero += [guidance.visual_out, guidance.language_out] if mutual else [guidance.visual_out]
     torch.manual_seed(0)
-    for layer in (
-        segmenter.guidance.visual_out,
-        segmenter.guidance.language_out,
-        segmenter.decoder.pixel_embedding,
-    ):
+    for layer in zero:
         torch.nn.init.normal_(layer.weight)
     return Bundle(segmenter, CLASSES, vlm.reference, {"eval": {"miou": 0.5}}, {"adapt": {"crop": 64}})
 
@@ -215,11 +213,26 @@ def test_classes_and_weights_must_agree_on_the_number_of_classes(folder: Path) -
         load_bundle(folder)
 
 
-@pytest.mark.parametrize("version", [2, 99, "1", None])
+@pytest.mark.parametrize("version", [3, 99, "1", None])
 def test_a_newer_schema_is_refused_with_what_to_do(folder: Path, version: object) -> None:
     edit_json(folder / "config.json", lambda c: {**c, "schema_version": version})
     with pytest.raises(InvalidBundle, match=r"schema version .*update SemiDAViL"):
         load_bundle(folder)
+
+
+def test_a_bundle_of_the_first_schema_has_guidance_in_both_directions(vlm: Vlm, tmp_path: Path) -> None:
+    older, folder = bundle_of(vlm, mutual=True), tmp_path / "older"
+    save_bundle(older, folder)
+
+    def as_it_was(config: dict[str, Any]) -> dict[str, Any]:
+        sizes = {name: value for name, value in config["model"].items() if name != "mutual"}
+        return {**config, "schema_version": 1, "model": sizes}
+
+    edit_json(folder / "config.json", as_it_was)
+    loaded = load_bundle(folder)
+    assert_predicts_alike(loaded, older)
+    save_bundle(loaded, tmp_path / "again")
+    assert_predicts_alike(load_bundle(tmp_path / "again"), older)
 
 
 @pytest.mark.parametrize("name", ["nowhere", "model/config.json"])

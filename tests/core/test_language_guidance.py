@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -7,13 +8,14 @@ from torch.nn import functional
 from semidavil_core.model.language_guidance import DenseLanguageGuidance, unit
 
 DIM, KEY = 6, 4
+both_forms = pytest.mark.parametrize("mutual", [True, False])
 
 
-def guidance(*, trained: bool = True) -> DenseLanguageGuidance:
+def guidance(*, trained: bool = True, mutual: bool = True) -> DenseLanguageGuidance:
     torch.manual_seed(0)
-    module = DenseLanguageGuidance(embed_dim=DIM, key_dim=KEY)
+    module = DenseLanguageGuidance(embed_dim=DIM, key_dim=KEY, mutual=mutual)
     if trained:
-        for layer in (module.visual_out, module.language_out):
+        for layer in (module.visual_out, module.language_out) if mutual else (module.visual_out,):
             nn.init.normal_(layer.weight)
     return module.requires_grad_(True)
 
@@ -24,9 +26,10 @@ def features(*, images: int = 2, locations: int = 5, classes: int = 3) -> tuple[
     return unit(visual), unit(torch.randn(classes, DIM, generator=generator))
 
 
-def test_untrained_it_changes_nothing() -> None:
+@both_forms
+def test_untrained_it_changes_nothing(mutual: bool) -> None:
     visual, language = features()
-    guided, words = guidance(trained=False)(visual, language)
+    guided, words = guidance(trained=False, mutual=mutual)(visual, language)
     torch.testing.assert_close(guided, visual)
     torch.testing.assert_close(words, language.expand(2, -1, -1))
 
@@ -42,8 +45,19 @@ def test_it_follows_the_equations_of_the_paper() -> None:
     torch.testing.assert_close(words[0], by_image)
 
 
-def test_another_order_of_classes_only_orders_the_answer() -> None:
-    module, (visual, language) = guidance(), features(classes=4)
+def test_language_alone_guides_unless_it_is_mutual() -> None:
+    both, (visual, language) = guidance(), features()
+    one_way = guidance(mutual=False)
+    one_way.load_state_dict({name: both.state_dict()[name] for name in one_way.state_dict()})
+    expected, _ = both(visual, language)
+    guided, words = one_way(visual, language)
+    torch.testing.assert_close(guided, expected)
+    torch.testing.assert_close(words, language.expand(2, -1, -1))
+
+
+@both_forms
+def test_another_order_of_classes_only_orders_the_answer(mutual: bool) -> None:
+    module, (visual, language) = guidance(mutual=mutual), features(classes=4)
     order = torch.tensor([2, 0, 3, 1])
     guided, words = module(visual, language)
     guided_too, words_too = module(visual, language[order])
@@ -51,8 +65,9 @@ def test_another_order_of_classes_only_orders_the_answer() -> None:
     torch.testing.assert_close(words_too, words[:, order])
 
 
-def test_any_number_of_classes_goes_through_one_module() -> None:
-    module = guidance()
+@both_forms
+def test_any_number_of_classes_goes_through_one_module(mutual: bool) -> None:
+    module = guidance(mutual=mutual)
     for classes in (1, 2, 30):
         visual, language = features(classes=classes)
         guided, words = module(visual, language)
@@ -95,8 +110,9 @@ def test_context_speaks_to_the_image_but_is_no_class() -> None:
     assert not torch.allclose(guided, plain)
 
 
-def test_gradients_reach_every_parameter_after_one_step() -> None:
-    module, (visual, language) = guidance(trained=False), features()
+@both_forms
+def test_gradients_reach_every_parameter_after_one_step(mutual: bool) -> None:
+    module, (visual, language) = guidance(trained=False, mutual=mutual), features()
     target = unit(torch.randn(2, 3, 5))
     optimizer = torch.optim.SGD(module.parameters(), lr=0.5)
     for _ in range(2):  # the first step moves the zero-initialised outputs, the second what lies behind them

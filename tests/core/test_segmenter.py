@@ -66,7 +66,7 @@ def test_another_order_of_classes_only_orders_the_logits() -> None:
 
 @torch.no_grad()
 def test_cells_that_see_only_padding_do_not_speak_to_the_classes() -> None:
-    segmenter = tiny_segmenter(trained=True)
+    segmenter = tiny_segmenter(trained=True, mutual=True)
     features = segmenter.encode(images(17, 17))
     assert features.aligned.shape[-2:] == (3, 3)
     features.aligned[..., 2, :] = 0  # the third row sees pixel 16, the image's last

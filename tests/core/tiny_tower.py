@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,19 +51,19 @@ def text_matrix(classes: int = 3, *, seed: int = 0, dim: int = DIM) -> Tensor:
     return functional.normalize(torch.randn(classes, dim, generator=generator), dim=1)
 
 
-def tiny_segmenter(num_classes: int = 3, seed: int = 0, *, trained: bool = False) -> Segmenter:
+def tiny_segmenter(
+    num_classes: int = 3, seed: int = 0, *, trained: bool = False, mutual: bool = False
+) -> Segmenter:
     """A segmenter on the tiny tower; `trained` fills what is zero-initialised with noise."""
+    settings = replace(SMALL, mutual=mutual)
     segmenter = build_segmenter(
-        TinyTower(seed), text_matrix(num_classes), logit_scale=10.0, settings=SMALL, seed=seed
+        TinyTower(seed), text_matrix(num_classes), logit_scale=10.0, settings=settings, seed=seed
     )
     if trained:
         torch.manual_seed(seed + 1)
-        zero = [
-            segmenter.guidance.visual_out,
-            segmenter.guidance.language_out,
-            segmenter.decoder.pixel_embedding,
-        ]
-        for layer in zero:
+        guidance = segmenter.guidance
+        outputs = [guidance.visual_out, guidance.language_out] if mutual else [guidance.visual_out]
+        for layer in (*outputs, segmenter.decoder.pixel_embedding):
             nn.init.normal_(layer.weight, std=0.3)
     return segmenter
 
