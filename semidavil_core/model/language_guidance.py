@@ -74,7 +74,9 @@ class DenseLanguageGuidance(nn.Module):
         guided = visual + self.visual_out(affinity.softmax(-1) @ self.language_value(language_in))
         words = language.expand(visual.shape[0], -1, -1)
         if self.mutual:
-            from_visual = _over_locations(affinity[..., : len(language)], valid) @ self.visual_value(visual_in)
+            from_visual = _over_locations(affinity[..., : len(language)], valid) @ self.visual_value(
+                visual_in
+            )
             words = words + self.language_out(from_visual)
         return guided, words
 
