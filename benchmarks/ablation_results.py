@@ -18,20 +18,22 @@ _OWN_BASE: Final[dict[str, RowName]] = {"without the source": ("without the sour
 
 @dataclass(frozen=True)
 class AblationResults:
-    """Rows of one budget."""
+    """Rows of one budget and one default network."""
 
     budget: str
     prepare: str
+    guidance: str
+    """Of the default network: one way, or mutual."""
     rows: dict[tuple[str, str, str, int], Row]
     """By group, name, data set and seed."""
 
     @classmethod
     def split(cls, rows: Iterable[Row]) -> list[AblationResults]:
-        """Rows apart by budget; where one was run several times, the last one counts."""
-        found: dict[tuple[str, str], AblationResults] = {}
+        """Rows apart by budget and default network, in the order of their first row; where one was run several times, the last one counts."""
+        found: dict[tuple[str, str, str], AblationResults] = {}
         for row in rows:
-            budget = (row["budget"], row["prepare"])
-            results = found.setdefault(budget, cls(*budget, {}))
+            common = (row["budget"], row["prepare"], row["guidance"])
+            results = found.setdefault(common, cls(*common, {}))
             results.rows[row["group"], row["name"], row["data"], row["seed"]] = row
         return list(found.values())
 

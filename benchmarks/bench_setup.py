@@ -20,9 +20,11 @@ import semidavil_core
 from semidavil_core.adaptation.session import AdaptationSession
 from semidavil_core.data.domains import Domain
 from semidavil_core.export.bundle import Bundle
+from semidavil_core.model.model_settings import ModelSettings
 from semidavil_core.settings import AdaptSettings
 from semidavil_core.vlm.loading import Vlm, load_vlm
 
+_GUIDANCE: Final = "mutual" if ModelSettings().mutual else "one way"  # the default network's
 _TRAINING: Final = ("data", "vlm", "model", "losses", "metrics", "inference", "adaptation", "settings.py")
 
 
@@ -86,6 +88,7 @@ class BenchSetup:
             "budget": str(self.budget),
             "prepare": str(self.prepare),
             "vlm": self.vlm.reference.spec,
+            "guidance": _GUIDANCE,
             "config": short_hash(settings, [data.fingerprint, more]),
         }
 

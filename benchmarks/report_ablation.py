@@ -21,9 +21,9 @@ _FIGURES: Final = (
 
 
 def ablation_sections(results: AblationResults, plots: list[str]) -> Iterator[str]:
-    """Markdown of one budget."""
+    """Markdown of one budget and default network."""
     seeds = len(results.seeds)
-    yield f"## Rounds of {results.budget}, after {results.prepare} of training on the source"
+    yield f"## Rounds of {results.budget}, after {results.prepare} of training on the source, guidance {results.guidance}"
     yield (
         f"Data: {', '.join(results.data)}; {seeds} seed{'s' * (seeds != 1)}. All figures in points (per cent of the scores 0 to 1), ± half "
         "the 95 % confidence interval by Student's t."

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from semidavil_core.adaptation.pseudo_labels import smooth_by_affinity, with_prior
 from semidavil_core.classes import IGNORE_INDEX
+from semidavil_core.data.selection import evenly, painted_indices
 from semidavil_core.inference.evaluate import evaluate
 from semidavil_core.inference.predict import JUDGED, Predictor
 from semidavil_core.model.segmenter import Segmenter
@@ -68,9 +69,9 @@ class ConfidenceBins:
 
 def pseudo_label_bins(segmenter: Segmenter, data: DataSet, refine: Refine | None = None) -> ConfidenceBins:
     """Pseudo-labels of up to 12 target images without strokes, by confidence, against the dense labels that no method sees."""
-    painted = {data.target.names[i] for i in range(len(data.target)) if data.target[i].is_painted}
+    painted = {data.target.names[i] for i in painted_indices(data.target)}
     unpainted = [i for i, name in enumerate(data.truth.names) if name not in painted]
-    chosen = unpainted[:: max(1, -(-len(unpainted) // _IMAGES))]
+    chosen = unpainted[evenly(len(unpainted), _IMAGES)]
     bins, predictor = ConfidenceBins(), Predictor(segmenter, JUDGED)
     for index in chosen:
         sample = data.truth[index]

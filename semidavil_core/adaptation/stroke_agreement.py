@@ -11,6 +11,7 @@ import numpy as np
 from semidavil_core.adaptation.stroke_balance import proportionality
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.domains import Domain
+from semidavil_core.data.selection import evenly, painted_indices
 from semidavil_core.inference.predict import JUDGED, Prediction, Predictor
 from semidavil_core.metrics.confusion import ConfusionMatrix
 from semidavil_core.model.segmenter import Segmenter
@@ -88,8 +89,8 @@ def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_:
     """Compare `model` with the strokes of up to 16 painted images of `target`, evenly chosen, while `watch` wants more."""
     matrix, predictor = ConfusionMatrix(model.num_classes), Predictor(model, JUDGED)
     area, sure = np.zeros(model.num_classes), np.zeros(2)
-    painted = [i for i in range(len(target)) if target[i].is_painted]
-    for index in painted[:: max(1, -(-len(painted) // _IMAGES))]:
+    painted = painted_indices(target)
+    for index in painted[evenly(len(painted), _IMAGES)]:
         sample = target[index]
         if sample.labels is not None:
             prediction = predictor.predict(sample.image)

@@ -20,6 +20,7 @@ from skimage.feature import multiscale_basic_features
 from semidavil_core.adaptation.held_out import strokes_of
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.domains import Domain, MappedDomain, Sample
+from semidavil_core.data.selection import evenly, painted_indices
 
 Labels = NDArray[np.uint8]
 _TILE: Final = 320  # pixels a side, at most: features of a whole slide would take minutes and gigabytes
@@ -74,7 +75,7 @@ class StrokePixels:
     @classmethod
     def of(cls, target: Domain) -> StrokePixels | None:
         """Those of up to 24 tiles with most of them, painted images in turn; None if there are not two classes in two groups."""
-        painted = [i for i in range(len(target)) if target[i].is_painted]
+        painted = painted_indices(target)
         parts = [
             _pixels_in(tile, target[tile.image], alone=len(painted) == 1)
             for tile in _painted_tiles(target, painted)
@@ -158,7 +159,7 @@ def _cuts(length: int) -> list[slice]:
 
 def _painted_tiles(target: Domain, painted: list[int]) -> list[Tile]:
     """Tiles with strokes: of each image the one with most, then of each the next, and so on."""
-    chosen = painted[:: max(1, -(-len(painted) // _PAINTED_TILES))]
+    chosen = painted[evenly(len(painted), _PAINTED_TILES)]
     ranked = [tile for index in chosen for tile in enumerate(_by_paint(target[index], index))]
     return [tile for _, tile in sorted(ranked, key=lambda place: place[0])][:_PAINTED_TILES]
 
@@ -174,15 +175,15 @@ def _by_paint(sample: Sample, index: int) -> list[Tile]:
 
 def _tiles_to_label(target: Domain) -> list[Tile]:
     """Up to three quarters of the tiles where strokes are, then some in images without any, evenly chosen, then what is left of all these."""
-    painted = [i for i in range(len(target)) if target[i].is_painted]
+    painted = painted_indices(target)
     others = sorted(set(range(len(target))) - set(painted))
     with_strokes = _painted_tiles(target, painted)
     spared = min(len(others), max(_LABELLED_TILES // 4, _LABELLED_TILES - len(with_strokes)))
     chosen = with_strokes[: _LABELLED_TILES - spared]
-    evenly = others[:: max(1, -(-len(others) // max(1, spared)))]
+    some = others[evenly(len(others), max(1, spared))]
     rng = np.random.default_rng(0)
     left = []
-    for index in [*evenly, *painted]:
+    for index in [*some, *painted]:
         tiles = [t for t in tiles_of(index, target[index].image.shape[:2]) if t not in chosen]
         left.append([tiles[i] for i in rng.permutation(len(tiles))])
     turns = (tile for turn in zip_longest(*left) for tile in turn if tile is not None)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semidavil_core.classes import IGNORE_INDEX
+from semidavil_core.data.selection import evenly
 from semidavil_core.events import Suggestion
 from semidavil_core.inference.novelty import Looks, LookScale, Novelty, raw_look
 from semidavil_core.inference.windows import any_in_cell, cell_means, entropy_of_shares, window_means
@@ -282,7 +283,7 @@ def _painted_cells(image: PaintedImage) -> NDArray[np.intp]:
     if image.strokes is None:
         return np.empty((0, 2), np.intp)
     cells = np.argwhere(any_in_cell(image.strokes != IGNORE_INDEX, image.seen.cell))
-    return cells[:: max(1, -(-len(cells) // _KNOWN))]
+    return cells[evenly(len(cells), _KNOWN)]
 
 
 def _peaks(scores: Map, count: int, apart: float, least: float) -> Iterator[tuple[int, int]]:

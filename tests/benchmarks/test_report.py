@@ -16,7 +16,7 @@ GUIDANCE = ("guidance", "none")
 
 def row(name: tuple[str, str], data: str, seed: int, miou: float, **more: Any) -> dict[str, Any]:
     return {
-        "kind": "ablation", "group": name[0], "name": name[1], "data": data, "seed": seed, "budget": "30 cpu s", "prepare": "60 cpu s",
+        "kind": "ablation", "group": name[0], "name": name[1], "data": data, "seed": seed, "budget": "30 cpu s", "prepare": "60 cpu s", "guidance": "one way",
         "miou": miou, "tail_iou": None, "tail_recall": miou / 2, "look_alike_iou": miou, "ece": 0.1, "pseudo_accuracy": 0.8, "steps": 40, **more,
     }  # fmt: skip
 
@@ -75,6 +75,13 @@ def test_the_last_of_several_runs_of_a_row_counts() -> None:
 def test_budgets_are_reported_apart() -> None:
     other = row(PLAIN, "cells", 0, 0.4, budget="120 cpu s")
     assert [r.budget for r in AblationResults.split([*rows(), other])] == ["30 cpu s", "120 cpu s"]
+
+
+def test_rows_of_another_default_network_are_reported_apart() -> None:
+    other = row(PLAIN, "streets", 0, 0.4, guidance="mutual")
+    first, second = AblationResults.split([*rows(), other])
+    assert [first.guidance, second.guidance] == ["one way", "mutual"]
+    assert first.measured(PLAIN, "streets", "miou") != second.measured(PLAIN, "streets", "miou")
 
 
 def test_a_group_shows_the_default_under_the_name_that_it_has_there() -> None:
