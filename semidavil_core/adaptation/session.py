@@ -29,6 +29,7 @@ from semidavil_core.data.domains import Domain, check_scribbles, class_counts
 from semidavil_core.errors import InvalidInput
 from semidavil_core.events import Event, FinishReason, Notice, PreviewReady, RoundFinished
 from semidavil_core.export.bundle import Bundle
+from semidavil_core.export.forest_led import ForestLed
 from semidavil_core.inference.predict import PREVIEW, Prediction, Predictor
 from semidavil_core.model.from_language import segmenter_from_language
 from semidavil_core.model.segmenter import Segmenter
@@ -231,7 +232,7 @@ class AdaptationSession:
             self._classes.names,
             sorted(painted - known),
             tuple(k for k, name in enumerate(self._classes.names) if name in known - painted),
-            self._history.records[self.current].scores.get("forest_lead", 0.0),
+            self._led().on(target),
         )
         with self._undone_by_failure() as state:
             judged = JudgedRound(
@@ -315,7 +316,8 @@ class AdaptationSession:
         if self._sentences:
             settings["sentences"] = list(self._sentences)
         unlearnt = tuple(self._classes.names[k] for k in self._unlearnt())
-        return Bundle(segmenter, self._classes, self._bundle.vlm, self._bundle.metrics, settings, unlearnt)
+        metrics, led = self._bundle.metrics, self._led()
+        return Bundle(segmenter, self._classes, self._bundle.vlm, metrics, settings, unlearnt, led)
 
     def restore(self, round_number: int) -> None:
         """Go back to the state after round `round_number` (0: before the first); later rounds stay in the history.
@@ -341,6 +343,13 @@ class AdaptationSession:
     def _unlearnt(self) -> tuple[int, ...]:
         """Classes that no round has had strokes of; in the first that has, the untouched model still teaches them too."""
         return self._learnt.unlearnt(self.current, self._classes)
+
+    def _led(self) -> ForestLed:
+        """How far a forest on the strokes led the model that stands now: in this session, or in the one that its bundle is of."""
+        if not self.current:
+            return self._bundle.forest_led
+        scores = self._history.records[self.current].scores
+        return ForestLed.of(scores.get("forest_lead", 0.0), self.target)
 
     def _note_unlearnt(self) -> None:
         """Let the untouched model speak for the classes that the model that stands now never learnt."""

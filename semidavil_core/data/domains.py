@@ -6,6 +6,7 @@ checked when they are opened (stems, readable headers, channels, equal sizes) an
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from semidavil_core.errors import InvalidDataset, InvalidImage, InvalidLabels
 
 CACHE_BYTES: Final = 2**30
 _NAMED_STEMS: Final = 5
+_MARKED_PIXELS: Final = 64  # of each side of an image, for its mark
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +69,13 @@ class Sample:
     def is_painted(self) -> bool:
         """Whether any pixel has a label."""
         return self.labels is not None and bool((self.labels != IGNORE_INDEX).any())
+
+    @property
+    def mark(self) -> str:
+        """What tells the image from another one of its name: a digest of every n-th pixel, in hexadecimal digits."""
+        rows, columns = (max(1, side // _MARKED_PIXELS) for side in self.image.shape[:2])
+        some = np.ascontiguousarray(self.image[::rows, ::columns])
+        return hashlib.blake2b(some.tobytes(), digest_size=8).hexdigest()
 
 
 class Domain(Protocol):

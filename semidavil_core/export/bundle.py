@@ -24,6 +24,7 @@ from semidavil_core.errors import InvalidBundle, SemiDavilError
 from semidavil_core.export.bundle_files import FORMAT as FORMAT
 from semidavil_core.export.bundle_files import MARKER as MARKER
 from semidavil_core.export.bundle_files import WEIGHTS, BundleFiles, replaced_bundle
+from semidavil_core.export.forest_led import ForestLed
 from semidavil_core.model.build import build_segmenter
 from semidavil_core.model.model_settings import ModelSettings
 from semidavil_core.model.readout import Readout
@@ -48,6 +49,8 @@ class Bundle:
     """Settings by stage, as JSON."""
     unlearnt: tuple[str, ...] = ()
     """Names of the classes that have a name and nothing else: neither a label nor a stroke taught them."""
+    forest_led: ForestLed = field(default_factory=ForestLed)
+    """Whether strokes without the source taught it last, and on which images."""
 
 
 def save_bundle(bundle: Bundle, path: Path | str) -> None:
@@ -101,6 +104,7 @@ def load_bundle(path: Path | str, *, device: str | torch.device = "cpu") -> Bund
         segmenter.load_state_dict(state)
         segmenter.readout = Readout(config.get("temperature", 1.0), config.get("image_prior", 0.0))
         typed = frozenset(config.get("unlearnt", ()))
+        forest_led = ForestLed.from_json(config.get("forest_led", {}))
     except (KeyError, TypeError, ValueError, RuntimeError, SemiDavilError) as error:
         reason = " ".join((str(error) or type(error).__name__).split())[
             :200
@@ -113,7 +117,13 @@ def load_bundle(path: Path | str, *, device: str | torch.device = "cpu") -> Bund
     metrics = files.read_json("metrics.json") if files.has("metrics.json") else {}
     unlearnt = tuple(name for name in classes.names if name in typed)
     return Bundle(
-        segmenter.to(device).eval(), classes, reference, metrics, config.get("settings", {}), unlearnt
+        segmenter.to(device).eval(),
+        classes,
+        reference,
+        metrics,
+        config.get("settings", {}),
+        unlearnt,
+        forest_led,
     )
 
 
@@ -128,6 +138,7 @@ def _config(bundle: Bundle) -> dict[str, Any]:
         "model": bundle.segmenter.settings.to_json(),
         "settings": dict(bundle.settings),
         "unlearnt": list(bundle.unlearnt),
+        "forest_led": asdict(bundle.forest_led),
     }
 
 

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from semidavil_core.errors import InvalidBundle, OutputNotWritable
 from semidavil_core.export.bundle import Bundle, load_bundle, save_bundle
+from semidavil_core.export.forest_led import ForestLed
 from semidavil_core.inference.predict import Predictor
 from semidavil_core.model.from_language import segmenter_from_language
 from semidavil_core.model.readout import Readout
@@ -162,6 +163,12 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
     "a number in place of class names": lambda f: edit_json(
         f / "config.json", lambda c: {**c, "unlearnt": 3}
     ),
+    "a forest that led twice as far": lambda f: edit_json(
+        f / "config.json", lambda c: {**c, "forest_led": {"share": 2.0}}
+    ),
+    "a number in place of marks": lambda f: edit_json(
+        f / "config.json", lambda c: {**c, "forest_led": {"share": 1.0, "images": 7}}
+    ),
     "an image prior of 2": lambda f: edit_json(f / "config.json", lambda c: {**c, "image_prior": 2}),
     "a temperature of zero": lambda f: edit_json(f / "config.json", lambda c: {**c, "temperature": 0}),
     "no classes": lambda f: (f / "classes.json").unlink(),
@@ -256,6 +263,16 @@ def test_a_bundle_keeps_its_readout_and_an_older_one_has_the_plain_one(
     assert load_bundle(tmp_path / "warm").segmenter.readout == warm.readout
     edit_json(folder / "config.json", lambda c: {k: v for k, v in c.items() if k not in asdict(Readout())})
     assert load_bundle(folder).segmenter.readout == Readout()
+
+
+def test_a_bundle_says_how_far_a_forest_led_it_and_on_what(bundle: Bundle, tmp_path: Path) -> None:
+    led = ForestLed(0.5, ("ab", "cd"))
+    save_bundle(replace(bundle, forest_led=led), tmp_path / "led")
+    assert load_bundle(tmp_path / "led").forest_led == led
+    edit_json(
+        tmp_path / "led/config.json", lambda c: {k: v for k, v in c.items() if k != "forest_led"}
+    )  # an older one
+    assert load_bundle(tmp_path / "led").forest_led == ForestLed()
 
 
 def test_a_bundle_says_what_was_only_typed(bundle: Bundle, tmp_path: Path) -> None:

@@ -9,9 +9,12 @@ from semidavil_core.adaptation import stroke_agreement
 from semidavil_core.adaptation.forest_lead import forest_lead
 from semidavil_core.adaptation.round_plan import plan_round
 from semidavil_core.adaptation.round_words import plan_in_words
+from semidavil_core.adaptation.session import AdaptationSession
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement
+from semidavil_core.data.domains import MemoryDomain
 from semidavil_core.events import Notice, RoundFinished
 from semidavil_core.export.bundle import Bundle
+from semidavil_core.export.forest_led import ForestLed
 from semidavil_core.settings import AdaptSettings
 from tests.core.tiny_sessions import TWO_STEPS, session_of
 from tests.core.tiny_tower import target_domain
@@ -91,20 +94,53 @@ def test_a_person_is_told_that_a_forest_leads_and_how_good_it_is() -> None:
     assert "the first 40% of this round learn" in part
 
 
+def a_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a model reads, it is a guess."""
+    monkeypatch.setattr(stroke_agreement, "WORTH_ASKING", (1.0, 1.1))
+
+
+def worth_asking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every model is worth asking."""
+    monkeypatch.setattr(stroke_agreement, "WORTH_ASKING", (-2.0, -1.0))
+
+
+def led(session: AdaptationSession) -> tuple[float, list[str]]:
+    """How far a forest leads the next round, and what a person is told."""
+    events = list(session.adapt(TWO_STEPS))
+    end = events[-1]
+    assert isinstance(end, RoundFinished)
+    return end.scores["forest_lead"], [e.message for e in events if isinstance(e, Notice)]
+
+
 def test_rounds_are_led_until_a_person_goes_back(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stroke_agreement, "WORTH_ASKING", (1.0, 1.1))  # whatever it reads, it is a guess
+    a_guess(monkeypatch)
     session = session_of(bundle, target=target_domain(4, painted=4), forest_lead=1.0)
-
-    def led() -> tuple[float, list[str]]:
-        events = list(session.adapt(TWO_STEPS))
-        end = events[-1]
-        assert isinstance(end, RoundFinished)
-        return end.scores["forest_lead"], [e.message for e in events if isinstance(e, Notice)]
-
-    share, told = led()
+    share, told = led(session)
     assert share > 0
     assert any("random forest" in words for words in told)
-    monkeypatch.setattr(stroke_agreement, "WORTH_ASKING", (-2.0, -1.0))  # it is worth asking
-    assert led()[0] > 0
+    worth_asking(monkeypatch)
+    assert led(session)[0] > 0
     session.restore(0)
-    assert led()[0] == 0
+    assert led(session)[0] == 0
+
+
+def test_who_goes_on_with_the_same_images_another_day_is_led_on(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_guess(monkeypatch)
+    first = session_of(bundle, target=target_domain(4, painted=4), forest_lead=1.0)
+    led(first)
+    worth_asking(monkeypatch)
+    again = session_of(first.bundle(), target=target_domain(4, painted=3), forest_lead=1.0)
+    assert led(again)[0] > 0
+    others = MemoryDomain(
+        replace(target_domain(8, painted=8)[i], name=f"night{i - 4}") for i in range(4, 8)
+    )  # of the same names
+    assert led(session_of(first.bundle(), target=others, forest_lead=1.0))[0] == 0
+
+
+def test_a_model_that_nothing_led_says_so(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    worth_asking(monkeypatch)
+    session = session_of(bundle, target=target_domain(4, painted=4), forest_lead=1.0)
+    led(session)
+    assert session.bundle().forest_led == ForestLed()
