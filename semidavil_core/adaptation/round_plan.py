@@ -57,7 +57,7 @@ def plan_round(
         Of the model before the round with the strokes.
     new_classes
         Whether something was painted that the model has never learnt; halfway to it would be half a class, and the untouched model
-        has something to say of it from the first step on.
+        has something to say of it early on.
     lead
         How far a forest on the strokes is to be trusted more than the model, 0 to 1.
     """
@@ -68,7 +68,7 @@ def plan_round(
     forest = lead * settings.forest_lead if settings.labelled_batch else 0.0
     strokes_first = fair * misled * settings.strokes_first if settings.labelled_batch else 0.0
     strokes_first = max(forest, strokes_first)
-    after = 0 if new_classes else settings.pseudo_labels_after
+    after = settings.pseudo_labels_after // (2 if new_classes else 1)
     keeps = fair < _FAIR and misled * agreement.as_sure < _FAIR and lead < _FAIR
     phases = _phases(settings, strokes_first, after, forest=forest > 0)
     return RoundPlan(phases, share, strokes_first, fair, forest, keeps)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
+import torch
 from torch import Tensor
 
 from semidavil_core.inference.predict import Predictor
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import PredictSettings
 
+SURE: Final = 0.95
+"""Confidence of the trained model from which on the untouched one is not asked; as of a pseudo-label that teaches."""
+
 
 def with_unlearnt(probabilities: Tensor, zero_shot: Tensor, unlearnt: Sequence[int]) -> Tensor:
     """Give the classes `unlearnt` what the untouched model says of them, and share out the rest as the trained model does (ours).
 
     ``p'(n) = z(n)`` for a class ``n`` without any label, and ``p'(k) = (1 - sum_n z(n)) p(k) / sum_j p(j)`` over the learnt classes: what
-    was trained on other classes has learnt to call nothing by a new name, whatever the name says.
+    was trained on other classes has learnt to call nothing by a new name, whatever the name says. Where it is sure of a class that it
+    did learn, its word stands: a new class mostly lies where it is not, and the untouched model's maps are coarse.
 
     Parameters
     ----------
@@ -37,11 +43,12 @@ def with_unlearnt(probabilities: Tensor, zero_shot: Tensor, unlearnt: Sequence[i
     if len(rows) == probabilities.shape[1]:
         return zero_shot
     named = zero_shot[:, rows]
+    sure = probabilities.amax(1, keepdim=True) >= SURE
     known = probabilities.clone()
     known[:, rows] = 0
     known = known * ((1 - named.sum(1, keepdim=True)) / known.sum(1, keepdim=True).clamp_min(1e-8))
     known[:, rows] = named
-    return known
+    return torch.where(sure, probabilities, known)
 
 
 class UnlearntPredictor(Predictor):

@@ -87,9 +87,12 @@ def test_without_crops_of_strokes_there_is_nothing_to_wait_for() -> None:
     assert parts(AdaptSettings(labelled_batch=0), 0.9, 0.9) == [(0.0, 0, True, True)]
 
 
-def test_of_a_new_class_pseudo_labels_teach_at_once() -> None:
+def test_of_a_new_class_pseudo_labels_teach_earlier() -> None:
     phases = plan_round(AdaptSettings(), agreeing(0.9, 0.9), new_classes=True).phases
-    assert [(p.begins, p.after, p.settings.consistency > 0) for p in phases] == [(0.0, 0, True)]
+    assert [(p.begins, p.after, p.settings.consistency > 0) for p in phases] == [
+        (0.0, 0, False),
+        (0.0, 20, True),
+    ]
 
 
 def test_strokes_where_the_model_is_unsure_say_little_of_the_rest_so_it_is_kept() -> None:

@@ -31,6 +31,15 @@ def test_the_untouched_model_speaks_for_the_new_class_and_the_trained_one_for_th
     torch.testing.assert_close(found, probabilities(0.4, 0.2, 0.4))
 
 
+def test_where_the_trained_model_is_sure_its_word_stands() -> None:
+    sure = probabilities(0.96, 0.03, 0.01)
+    torch.testing.assert_close(with_unlearnt(sure, probabilities(0.0, 0.0, 1.0), [2]), sure)
+    torch.testing.assert_close(
+        with_unlearnt(probabilities(0.9, 0.1, 0.0), probabilities(0.0, 0.0, 1.0), [2]),
+        probabilities(0.0, 0.0, 1.0),
+    )
+
+
 @pytest.mark.parametrize("unlearnt", [[], [1], [0, 2], [0, 1, 2]])
 def test_probabilities_sum_to_one_whatever_is_new(unlearnt: list[int]) -> None:
     drawn = [torch.rand(2, 3, 4, 5).softmax(1) for _ in range(2)]
