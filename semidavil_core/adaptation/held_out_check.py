@@ -84,7 +84,8 @@ class Comparison:
     by_class: Mapping[int, float] = field(default_factory=dict)
     """Share that is right after the round, by class index."""
     lost: tuple[int, ...] = ()
-    """Classes of which the model got most right before, and after the round less than half as much; by at least two strokes."""
+    """Classes of which the model got most right before, and after the round less than half as much; by at least two strokes, and
+    of all strokes less than half is right."""
 
     @property
     def worse(self) -> bool:
@@ -104,7 +105,9 @@ class Comparison:
         }
 
 
-def compare(before: StrokeShares, after: StrokeShares) -> Comparison | None:
+def compare(
+    before: StrokeShares, after: StrokeShares, of_all: Mapping[int, float] | None = None
+) -> Comparison | None:
     """Compare two looks at the same strokes; None if none was looked at twice.
 
     The margin is a one-sided 95 % bound of a paired comparison. Its unit is the stroke, not the pixel, since the pixels of a stroke stand
@@ -112,6 +115,14 @@ def compare(before: StrokeShares, after: StrokeShares) -> Comparison | None:
     standard error ``s / sqrt(n)`` with ``n = 1 / sum w^2`` (Kish's effective number) and the weighted spread ``s`` of the strokes'
     changes ``d``, at least 0.05; Student's quantile with n - 1 degrees is near ``1.645 (1 + 1.5 / (n - 1))``
     from n = 3 on; below, it is larger, and the margin, at most 0.5, too small.
+
+    Parameters
+    ----------
+    before, after
+        The looks.
+    of_all
+        Share of all strokes that is right after the round, 0 to 1, by class index. A class that is gone is wrong there too; one whose
+        few strokes kept aside happen to lie where the model is wrong is not.
     """
     both = ~np.isnan(before.right) & ~np.isnan(after.right)
     if not both.any():
@@ -122,9 +133,10 @@ def compare(before: StrokeShares, after: StrokeShares) -> Comparison | None:
         mine = both & (before.labels == k)
         weights[mine] = before.pixels[mine] / before.pixels[mine].sum() / len(was)
     change = np.where(both, after.right - before.right, 0.0)
+    gone = {k for k in was if of_all is None or of_all.get(k, 0.0) < _LEARNT}
     lost = tuple(
         k
-        for k in was
+        for k in sorted(gone)
         if was[k] >= _LEARNT and now[k] < was[k] / 2 and (both & (before.labels == k)).sum() > 1
     )
     return Comparison(_mean(was), _mean(now), _margin(weights, change), int(both.sum()), now, lost)

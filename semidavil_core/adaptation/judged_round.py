@@ -54,7 +54,7 @@ class RoundResult:
     @property
     def compared(self) -> Comparison | None:
         """The figures on held-out strokes; None without any."""
-        return compare(self.before.held_out, self.after.held_out)
+        return compare(self.before.held_out, self.after.held_out, self.after.agreement.by_class)
 
 
 @dataclass(frozen=True)

@@ -303,3 +303,10 @@ def test_a_class_is_lost_if_most_of_it_was_right_and_several_strokes_say_that_it
     found = compare(shares(before, classes), shares(after, classes))
     assert found is not None
     assert found.lost == (1,), "class 2 was never learnt, and one stroke of class 3 proves little"
+
+
+def test_a_class_is_not_lost_as_long_as_most_of_all_its_strokes_is_right() -> None:
+    before, after = shares([0.9] * 4, [0, 0, 1, 1]), shares([0.1] * 4, [0, 0, 1, 1])
+    found = compare(before, after, {0: 0.8, 1: 0.3})
+    assert found is not None
+    assert found.lost == (1,)
