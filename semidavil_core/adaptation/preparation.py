@@ -14,12 +14,13 @@ from semidavil_core.adaptation.loop import run_steps
 from semidavil_core.adaptation.optimisation import Optimisation, mixed_precision, resolve_mode
 from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.step import StepLosses
+from semidavil_core.classes import ClassSet
 from semidavil_core.control import RunControl
 from semidavil_core.data.augmentation import other_light, strong_view
 from semidavil_core.data.batches import Crop, CropGeometry, CropStream, crop_side
 from semidavil_core.data.domains import Domain, class_counts
 from semidavil_core.errors import InvalidLabels
-from semidavil_core.events import Event, RoundFinished
+from semidavil_core.events import Event, Notice, RoundFinished
 from semidavil_core.losses.contrastive import labels_on_grid, prototype_info_nce
 from semidavil_core.losses.dynamic_cross_entropy import dynamic_cross_entropy
 from semidavil_core.model.segmenter import Segmenter
@@ -132,6 +133,25 @@ class _SourceTrainer:
         if self._rng.random() >= self._settings.photometric:
             return crop.image
         return (other_light if self._rng.random() < 0.5 else strong_view)(crop.image, self._rng)
+
+
+def iter_unlabelled(source: Domain, classes: ClassSet) -> Generator[Event, None, tuple[str, ...]]:
+    """Tell, and return, the names of the `classes` of which `source` has no label, while it has of others.
+
+    Raises
+    ------
+    InvalidLabels
+        A label is no class.
+    """
+    counts = class_counts(source, len(classes))
+    names = tuple(
+        name for name, count in zip(classes.names, counts, strict=True) if counts.any() and not count
+    )
+    if names:
+        yield Notice(
+            f"The source has no label of {', '.join(names)}: until you paint it, only the language model says where it is."
+        )
+    return names
 
 
 def _require_labels(source: Domain, num_classes: int) -> None:

@@ -71,7 +71,7 @@ def iter_prepare_command(request: PrepareRequest, control: RunControl) -> Job:
     budget, channels = budget_of(request.budget, request.steps), parse_channels(request.channels)
     check_bundle(request.out)
 
-    from semidavil_core.adaptation.preparation import iter_prepare
+    from semidavil_core.adaptation.preparation import iter_prepare, iter_unlabelled
     from semidavil_core.data.domains import open_labelled
     from semidavil_core.export.bundle import Bundle, save_bundle
     from semidavil_core.model.from_language import segmenter_from_language
@@ -84,6 +84,7 @@ def iter_prepare_command(request: PrepareRequest, control: RunControl) -> Job:
     yield from (Notice(sentence) for sentence in vlm.notices)
     if control.stop_requested:
         raise KeyboardInterrupt  # nothing to keep yet
+    unlearnt = yield from iter_unlabelled(source, classes)
     yield training_stage("training on the source", budget)
     segmenter = yield from iter_prepare(
         segmenter_from_language(vlm, classes, seed=settings.seed),
@@ -92,7 +93,7 @@ def iter_prepare_command(request: PrepareRequest, control: RunControl) -> Job:
         budget=budget,
         control=control,
     )
-    bundle = Bundle(segmenter, classes, vlm.reference, {}, {"prepare": settings.to_json()})
+    bundle = Bundle(segmenter, classes, vlm.reference, {}, {"prepare": settings.to_json()}, unlearnt)
     save_bundle(bundle, request.out)
     text = f"Saved the prepared model to {request.out}.\nNext: semidavil adapt --model {request.out} --target DIR --scribbles DIR --out BUNDLE"
     return Outcome({"out": str(request.out), "stopped": control.stop_requested}, text)

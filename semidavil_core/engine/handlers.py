@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semidavil_core.adaptation.editable_domain import EditableDomain, RelabelledDomain
-from semidavil_core.adaptation.preparation import iter_prepare
+from semidavil_core.adaptation.preparation import iter_prepare, iter_unlabelled
 from semidavil_core.adaptation.session import AdaptationSession
 from semidavil_core.atomic_files import write_json
 from semidavil_core.classes import IGNORE_INDEX, ClassSet
@@ -131,11 +131,12 @@ class EngineSession:
         )
         yield from (Notice(sentence) for sentence in vlm.notices)
         untrained = segmenter_from_language(vlm, request.classes, seed=settings.seed)
+        unlearnt = yield from iter_unlabelled(self._source, request.classes)
         segmenter = yield from iter_prepare(
             untrained, self._source, settings=settings, budget=request.budget, control=control
         )
         self._begin_from(
-            Bundle(segmenter, request.classes, vlm.reference, {}, {"prepare": settings.to_json()})
+            Bundle(segmenter, request.classes, vlm.reference, {}, {"prepare": settings.to_json()}, unlearnt)
         )
         return {"classes": request.classes.to_json()}
 

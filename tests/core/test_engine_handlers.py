@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ from semidavil_core.events import (
     Done,
     Event,
     HeldOutMeasured,
+    Notice,
     PreviewReady,
     RoundFinished,
     RoundRestored,
@@ -53,6 +55,7 @@ from semidavil_core.events import (
     SuggestionsReady,
     VlmFound,
 )
+from semidavil_core.export.bundle import load_bundle
 from semidavil_core.export.formats import FORMATS, Needs
 from semidavil_core.settings import Budget
 
@@ -105,6 +108,15 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert events[-1].round == 0
     ask(engine, SaveBundle(str(folder)))
     return folder
+
+
+def test_a_class_that_the_source_never_shows_counts_as_typed(tmp_path: Path) -> None:
+    engine = EngineSession()
+    ask(engine, SOURCE)
+    events, _ = ask(engine, replace(PREPARE, classes=CLASSES.with_class("fence")))
+    assert any("no label of fence" in e.message for e in events if isinstance(e, Notice))
+    ask(engine, SaveBundle(str(tmp_path / "bundle")))
+    assert load_bundle(tmp_path / "bundle").unlearnt == ("fence",)
 
 
 def open_engine(bundle: Path) -> EngineSession:

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from semidavil_core.adaptation.preparation import iter_prepare
+from semidavil_core.adaptation.preparation import iter_prepare, iter_unlabelled
 from semidavil_core.control import RunControl
 from semidavil_core.data.domains import Domain, MemoryDomain, Sample
 from semidavil_core.errors import InvalidLabels
-from semidavil_core.events import Event, FinishReason, RoundFinished, StepFinished
+from semidavil_core.events import Event, FinishReason, Notice, RoundFinished, StepFinished
+from semidavil_core.inference.evaluate import drain
 from semidavil_core.inference.predict import Predictor
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import Budget, PrepareSettings
-from tests.core.tiny_tower import source_domain, tiny_segmenter
+from tests.core.tiny_tower import CLASSES, source_domain, tiny_segmenter
 
 QUICK = PrepareSettings(crop=32, batch=2)
 
@@ -126,3 +127,16 @@ def test_a_source_without_labels_is_refused_in_words() -> None:
     blank = MemoryDomain([Sample("a", np.zeros((40, 40, 3), np.uint8), None)])
     with pytest.raises(InvalidLabels, match="no labelled pixel"):
         next(iter_prepare(tiny_segmenter(), blank, settings=PrepareSettings(crop=32), budget=Budget(steps=1)))
+
+
+def test_classes_that_the_source_never_shows_are_told() -> None:
+    (notice,) = iter_unlabelled(source_domain(), CLASSES.with_class("fence"))
+    assert isinstance(notice, Notice)
+    assert "no label of fence" in notice.message
+    assert drain(iter_unlabelled(source_domain(), CLASSES.with_class("fence"))) == ("fence",)
+    assert list(iter_unlabelled(source_domain(), CLASSES)) == []
+
+
+def test_of_a_source_without_any_label_no_single_class_is_told() -> None:
+    image = np.zeros((8, 8, 3), np.uint8)
+    assert list(iter_unlabelled(MemoryDomain([Sample("bare", image)]), CLASSES)) == []
