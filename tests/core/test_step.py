@@ -275,7 +275,13 @@ def left_painted() -> Tensor:
 def pasted(monkeypatch: pytest.MonkeyPatch) -> tuple[Recorder, Tensor]:
     """A step on a bright source of two classes and a dark target with strokes, and where the source was pasted."""
     settings = AdaptSettings(
-        crop=32, source_batch=1, labelled_batch=1, unlabelled_batch=0, mix_source=1.0, mix_target=0.0
+        crop=32,
+        source_batch=1,
+        labelled_batch=1,
+        unlabelled_batch=0,
+        mix_source=1.0,
+        mix_target=0.0,
+        confidence="soft",
     )
     recorder = Recorder(monkeypatch)
     batch = StepBatch(views(0.9, halves(0, 1), "source"), views(0.1, left_painted(), "target"))

@@ -60,7 +60,7 @@ def tiny_segmenter(
         TinyTower(seed), text_matrix(num_classes), logit_scale=10.0, settings=settings, seed=seed
     )
     if trained:
-        torch.manual_seed(seed + 1)
+        torch.manual_seed(seed + 2)
         guidance = segmenter.guidance
         outputs = [guidance.visual_out, guidance.language_out] if mutual else [guidance.visual_out]
         for layer in (*outputs, segmenter.decoder.pixel_embedding):
