@@ -121,8 +121,8 @@ def compare(
     before, after
         The looks.
     of_all
-        Share of all strokes that is right after the round, 0 to 1, by class index. A class that is gone is wrong there too; one whose
-        few strokes kept aside happen to lie where the model is wrong is not.
+        Share of all strokes that is right after the round, 0 to 1, by class index; None takes those of `after` for all. A class that is
+        gone is wrong there too; one whose few strokes kept aside happen to lie where the model is wrong is not.
     """
     both = ~np.isnan(before.right) & ~np.isnan(after.right)
     if not both.any():
@@ -133,11 +133,12 @@ def compare(
         mine = both & (before.labels == k)
         weights[mine] = before.pixels[mine] / before.pixels[mine].sum() / len(was)
     change = np.where(both, after.right - before.right, 0.0)
-    gone = {k for k in was if of_all is None or of_all.get(k, 0.0) < _LEARNT}
+    everywhere = now if of_all is None else of_all
     lost = tuple(
         k
-        for k in sorted(gone)
+        for k in was
         if was[k] >= _LEARNT and now[k] < was[k] / 2 and (both & (before.labels == k)).sum() > 1
+        if everywhere.get(k, 0.0) < _LEARNT
     )
     return Comparison(_mean(was), _mean(now), _margin(weights, change), int(both.sum()), now, lost)
 

@@ -18,7 +18,7 @@ from semidavil_core.classes import ClassSet
 from semidavil_core.control import RunControl
 from semidavil_core.data.augmentation import other_light, strong_view
 from semidavil_core.data.batches import Crop, CropGeometry, CropStream, crop_side
-from semidavil_core.data.domains import Domain, class_counts
+from semidavil_core.data.domains import Domain, class_counts, labelled_names
 from semidavil_core.errors import InvalidLabels
 from semidavil_core.events import Event, Notice, RoundFinished
 from semidavil_core.losses.contrastive import labels_on_grid, prototype_info_nce
@@ -143,10 +143,8 @@ def iter_unlabelled(source: Domain, classes: ClassSet) -> Generator[Event, None,
     InvalidLabels
         A label is no class.
     """
-    counts = class_counts(source, len(classes))
-    names = tuple(
-        name for name, count in zip(classes.names, counts, strict=True) if counts.any() and not count
-    )
+    labelled = labelled_names(source, classes)
+    names = tuple(name for name in classes.names if labelled and name not in labelled)
     if names:
         yield Notice(
             f"The source has no label of {', '.join(names)}: until you paint it, only the language model says where it is."

@@ -25,7 +25,7 @@ from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.step import Guides
 from semidavil_core.classes import ClassSet
 from semidavil_core.control import RunControl
-from semidavil_core.data.domains import Domain, check_scribbles, class_counts
+from semidavil_core.data.domains import Domain, check_scribbles, labelled_names
 from semidavil_core.errors import InvalidInput
 from semidavil_core.events import Event, FinishReason, Notice, PreviewReady, RoundFinished
 from semidavil_core.export.bundle import Bundle
@@ -222,7 +222,7 @@ class AdaptationSession:
         held = self._hold_out.choose(target, hold_out)
         if hold_out and not held.strokes:
             yield Notice(ALL_LEARNT if self.current else TOO_FEW)
-        painted = self._painted_names(target)
+        painted = set(labelled_names(target, self._classes))
         known = self._learnt.after(self.current)
         yield from self._prepare_guides()
         given = RoundInput(
@@ -232,7 +232,7 @@ class AdaptationSession:
             self._classes.names,
             sorted(painted - known),
             tuple(k for k, name in enumerate(self._classes.names) if name in known - painted),
-            self._led().on(target),
+            self._forest_lead() if self.current else self._bundle.forest_led.on(target),
         )
         with self._undone_by_failure() as state:
             judged = JudgedRound(
@@ -316,7 +316,9 @@ class AdaptationSession:
         if self._sentences:
             settings["sentences"] = list(self._sentences)
         unlearnt = tuple(self._classes.names[k] for k in self._unlearnt())
-        metrics, led = self._bundle.metrics, self._led()
+        metrics, led = self._bundle.metrics, self._bundle.forest_led
+        if self.current:
+            led = ForestLed.of(self._forest_lead(), self.target)
         return Bundle(segmenter, self._classes, self._bundle.vlm, metrics, settings, unlearnt, led)
 
     def restore(self, round_number: int) -> None:
@@ -336,20 +338,13 @@ class AdaptationSession:
             return self._source
         return RelabelledDomain(self._source, self._bundle.classes, self._classes)
 
-    def _painted_names(self, target: Domain) -> set[str]:
-        counts = class_counts(target, len(self._classes))
-        return {name for name, count in zip(self._classes.names, counts, strict=True) if count}
-
     def _unlearnt(self) -> tuple[int, ...]:
         """Classes that no round has had strokes of; in the first that has, the untouched model still teaches them too."""
         return self._learnt.unlearnt(self.current, self._classes)
 
-    def _led(self) -> ForestLed:
-        """How far a forest on the strokes led the model that stands now: in this session, or in the one that its bundle is of."""
-        if not self.current:
-            return self._bundle.forest_led
-        scores = self._history.records[self.current].scores
-        return ForestLed.of(scores.get("forest_lead", 0.0), self.target)
+    def _forest_lead(self) -> float:
+        """How far a forest on the strokes led the round that stands now."""
+        return self._history.records[self.current].scores.get("forest_lead", 0.0)
 
     def _note_unlearnt(self) -> None:
         """Let the untouched model speak for the classes that the model that stands now never learnt."""

@@ -320,7 +320,7 @@ def check_scribbles(domain: Domain, classes: ClassSet, *, where: str = "The targ
     InvalidLabels
         No pixel, or pixels of one class only, are labelled.
     """
-    painted = [c.name for c, n in zip(classes, class_counts(domain, len(classes)), strict=True) if n]
+    painted = labelled_names(domain, classes)
     if not painted:
         allowed = ", ".join(f"{c.value} = {c.name}" for c in classes)
         raise InvalidLabels(
@@ -341,6 +341,12 @@ def class_counts(domain: Domain, num_classes: int) -> NDArray[np.int64]:
             counts += np.bincount(labels.ravel(), minlength=256)
     _refuse_unknown_indices(counts, num_classes)
     return counts[:num_classes]
+
+
+def labelled_names(domain: Domain, classes: ClassSet) -> list[str]:
+    """Names of the `classes` that have a labelled pixel anywhere in the domain, in their order."""
+    counts = class_counts(domain, len(classes))
+    return [name for name, count in zip(classes.names, counts, strict=True) if count]
 
 
 def class_frequencies(domain: Domain, num_classes: int) -> NDArray[np.float64]:

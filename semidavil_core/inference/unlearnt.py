@@ -12,7 +12,7 @@ from semidavil_core.inference.predict import Predictor
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import PredictSettings
 
-SURE: Final = 0.95
+_SURE: Final = 0.95
 """Confidence of the trained model from which on the untouched one is not asked; as of a pseudo-label that teaches."""
 
 
@@ -43,7 +43,7 @@ def with_unlearnt(probabilities: Tensor, zero_shot: Tensor, unlearnt: Sequence[i
     if len(rows) == probabilities.shape[1]:
         return zero_shot
     named = zero_shot[:, rows]
-    sure = probabilities.amax(1, keepdim=True) >= SURE
+    sure = probabilities.amax(1, keepdim=True) >= _SURE
     known = probabilities.clone()
     known[:, rows] = 0
     known = known * ((1 - named.sum(1, keepdim=True)) / known.sum(1, keepdim=True).clamp_min(1e-8))
