@@ -92,7 +92,8 @@ def open_vocabulary_section(rows: list[Row]) -> Iterator[str]:
     yield (
         f"Each class in turn is unknown to the source and to the strokes; then its name is typed; then it gets one stroke per image on a few images "
         f"(`benchmarks/open_vocabulary.py`). {_setting(rows)} IoU in points. *Old classes*: how their mean IoU, on their own pixels, differs "
-        "between the round with the new class and its strokes and the same round without them."
+        "after the round with the new class and its strokes, from the same round without them, and from the model before any round; "
+        "and what the name alone changes in it."
     )
     body = []
     for data in _values(rows, "data"):
@@ -100,17 +101,23 @@ def open_vocabulary_section(rows: list[Row]) -> Iterator[str]:
         names = _values(here, "name")
         body += [[data, name, *_open_cells(_of(here, name=name))] for name in names]
         body.append([data, "**mean of all**", *_open_cells(here)])
-    yield table(["data", "class", "by name alone", "with strokes", "strokes", "old classes"], body)
+    titles = ["data", "class", "by name alone", "with strokes", "strokes"]
+    old = ("by the name alone", "against a round without", "against before any round")
+    yield table([*titles, *(f"old classes, {against}" for against in old)], body)
 
 
 def _open_cells(rows: list[Row]) -> list[str]:
     strokes = np.mean([row["strokes"] for row in rows])
-    change = [row["old_adapted_with"] - row["old_adapted_without"] for row in rows]
+    changes = (
+        ("old_by_name", "old_before"),
+        ("old_adapted_with", "old_adapted_without"),
+        ("old_adapted_with", "old_before"),
+    )
     return [
         points(Estimate.of(row["new_by_name"] for row in rows)),
         points(Estimate.of(row["new_painted"] for row in rows)),
         f"{strokes:.1f}",
-        points(Estimate.of(change), signed=True),
+        *(points(Estimate.of(row[a] - row[b] for row in rows), signed=True) for a, b in changes),
     ]
 
 

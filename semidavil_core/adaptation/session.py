@@ -25,7 +25,7 @@ from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.step import Guides
 from semidavil_core.classes import ClassSet
 from semidavil_core.control import RunControl
-from semidavil_core.data.domains import Domain, check_scribbles, labelled_names
+from semidavil_core.data.domains import Domain, check_scribbles
 from semidavil_core.errors import InvalidInput
 from semidavil_core.events import Event, FinishReason, Notice, PreviewReady, RoundFinished
 from semidavil_core.export.bundle import Bundle
@@ -218,11 +218,10 @@ class AdaptationSession:
             raise InvalidInput(f"The share of strokes to hold out is {hold_out!r}; allowed are 0 to 0.5.")
         control = control or RunControl()
         target = self.target.snapshot()
-        check_scribbles(target, self._classes)
+        painted = set(check_scribbles(target, self._classes))
         held = self._hold_out.choose(target, hold_out)
         if hold_out and not held.strokes:
             yield Notice(ALL_LEARNT if self.current else TOO_FEW)
-        painted = set(labelled_names(target, self._classes))
         known = self._learnt.after(self.current)
         yield from self._prepare_guides()
         given = RoundInput(

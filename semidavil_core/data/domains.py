@@ -312,8 +312,13 @@ def open_evaluation(
     return FolderDomain([FolderEntry(n, pictures[n], p) for n, p in maps.items()], classes, channels=channels)
 
 
-def check_scribbles(domain: Domain, classes: ClassSet, *, where: str = "The target domain") -> None:
+def check_scribbles(domain: Domain, classes: ClassSet, *, where: str = "The target domain") -> list[str]:
     """Make sure that scribbles can teach something: at least two classes are painted.
+
+    Returns
+    -------
+    list of str
+        Names of the painted classes, in the order of `classes`.
 
     Raises
     ------
@@ -330,6 +335,7 @@ def check_scribbles(domain: Domain, classes: ClassSet, *, where: str = "The targ
         raise InvalidLabels(
             f"{where} holds scribbles of the class {painted[0]} only; paint a stroke of at least one other class."
         )
+    return painted
 
 
 def class_counts(domain: Domain, num_classes: int) -> NDArray[np.int64]:

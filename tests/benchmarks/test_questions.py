@@ -202,11 +202,13 @@ def test_the_report_shows_what_the_new_class_takes_from_the_old() -> None:
         "strokes": 4,
         "new_by_name": 0.1,
         "new_painted": 0.4,
+        "old_before": 0.3,
+        "old_by_name": 0.28,
         "old_adapted_without": 0.5,
         "old_adapted_with": 0.49,
     }
     text = "\n".join(SECTIONS["open vocabulary"](newest([row("open vocabulary", "car", **figures)])))
-    assert "| streets | car | 10.0 | 40.0 | 4.0 | −1.0 |" in text
+    assert "| streets | car | 10.0 | 40.0 | 4.0 | −2.0 | −1.0 | +19.0 |" in text
 
 
 def test_the_report_shows_accuracy_by_confidence() -> None:

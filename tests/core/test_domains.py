@@ -205,6 +205,15 @@ def test_class_frequencies_are_shares_of_the_labelled_pixels() -> None:
     np.testing.assert_allclose(class_frequencies(MemoryDomain([Sample("b", pixels)]), 3), 0)
 
 
+def test_scribbles_that_can_teach_are_told_by_their_classes() -> None:
+    pixels = np.zeros((2, 4, 3), np.uint8)
+    first = Sample("a", pixels, np.full((2, 4), 2, np.uint8))
+    second = Sample("b", pixels, np.array([[0, 255, 255, 255]] * 2, np.uint8))
+    assert check_scribbles(MemoryDomain([first, second]), CLASSES) == [CLASSES.names[0], CLASSES.names[2]]
+    with pytest.raises(InvalidLabels, match=CLASSES.names[2]):
+        check_scribbles(MemoryDomain([first]), CLASSES)
+
+
 def test_a_class_index_beyond_the_classes_is_refused() -> None:
     domain = MemoryDomain([Sample("a", np.zeros((2, 2, 3), np.uint8), np.full((2, 2), 3, np.uint8))])
     with pytest.raises(InvalidLabels, match=r"\[3\]"):
