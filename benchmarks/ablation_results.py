@@ -18,21 +18,21 @@ _OWN_BASE: Final[dict[str, RowName]] = {"without the source": ("without the sour
 
 @dataclass(frozen=True)
 class AblationResults:
-    """Rows of one budget and one default network."""
+    """Rows of one budget and of the same defaults."""
 
     budget: str
     prepare: str
-    guidance: str
-    """Of the default network: one way, or mutual."""
+    defaults: str
+    """In a few words, those of them that were not always so."""
     rows: dict[tuple[str, str, str, int], Row]
     """By group, name, data set and seed."""
 
     @classmethod
     def split(cls, rows: Iterable[Row]) -> list[AblationResults]:
-        """Rows apart by budget and default network, in the order of their first row; where one was run several times, the last one counts."""
+        """Rows apart by budget and defaults, in the order of their first row; where one was run several times, the last one counts."""
         found: dict[tuple[str, str, str], AblationResults] = {}
         for row in rows:
-            common = (row["budget"], row["prepare"], row["guidance"])
+            common = (row["budget"], row["prepare"], row["defaults"])
             results = found.setdefault(common, cls(*common, {}))
             results.rows[row["group"], row["name"], row["data"], row["seed"]] = row
         return list(found.values())
@@ -59,15 +59,24 @@ class AblationResults:
         for row in ROWS:
             if row.group == group:
                 name = self.stands_for(row)
-                if name not in listed and any(key[:2] == name for key in self.rows):
+                if name not in listed and self._has(name):
                     listed.append(name)
-        if base_of(group) not in listed and any(key[:2] == base_of(group) for key in self.rows):
+        if base_of(group) not in listed and self._has(base_of(group)):
             listed.insert(0, base_of(group))
         return listed
 
     def stands_for(self, row: AblationRow) -> RowName:
-        """Whose results a row has: its own, or those of the default."""
-        return _DEFAULT if row.is_default else (row.group, row.name)
+        """Whose results a row has: its own, or those of the default if it is that, and was when these rows were run."""
+        own = (row.group, row.name)
+        return _DEFAULT if row.is_default and not self._has(own) else own
+
+    def title(self, name: RowName, group: str) -> str:
+        """How a table of `group` calls a row; the default by what it means there."""
+        if name != base_of(group):
+            return name[1]
+        here = (row for row in ROWS if row.group == group and row.is_default and row is not DEFAULT)
+        meant = [row.name for row in here if not self._has((row.group, row.name))]
+        return f"**{meant[0]} (default)**" if meant else "**default**"
 
     def measured(self, name: RowName, data: str, key: str) -> Estimate | None:
         """A figure over the seeds."""
@@ -87,6 +96,9 @@ class AblationResults:
         )
         return Estimate.of(a - b for a, b in pairs if a is not None and b is not None)
 
+    def _has(self, name: RowName) -> bool:
+        return any(key[:2] == name for key in self.rows)
+
     def _value(self, name: RowName, data: str, seed: int, key: str) -> float | None:
         row = self.rows.get((*name, data, seed))
         return None if row is None else row.get(key)
@@ -95,11 +107,3 @@ class AblationResults:
 def base_of(group: str) -> RowName:
     """The row that the rows of a group are compared with."""
     return _OWN_BASE.get(group, _DEFAULT)
-
-
-def title_of(name: RowName, group: str) -> str:
-    """How a table of `group` calls a row; the default by what it means there."""
-    if name != base_of(group):
-        return name[1]
-    meant = [row.name for row in ROWS if row.group == group and row.is_default and row is not DEFAULT]
-    return f"**{meant[0]} (default)**" if meant else "**default**"

@@ -24,7 +24,11 @@ from semidavil_core.model.model_settings import ModelSettings
 from semidavil_core.settings import AdaptSettings
 from semidavil_core.vlm.loading import Vlm, load_vlm
 
-_GUIDANCE: Final = "mutual" if ModelSettings().mutual else "one way"  # the default network's
+_DEFAULTS: Final = (
+    f"guidance {'mutual' if ModelSettings().mutual else 'one way'}, "
+    f"pseudo-labels weighed {AdaptSettings().confidence}"
+)
+"""What the defaults were that rows are compared with, as far as it has changed since the first rows."""
 _TRAINING: Final = ("data", "vlm", "model", "losses", "metrics", "inference", "adaptation", "settings.py")
 
 
@@ -88,7 +92,7 @@ class BenchSetup:
             "budget": str(self.budget),
             "prepare": str(self.prepare),
             "vlm": self.vlm.reference.spec,
-            "guidance": _GUIDANCE,
+            "defaults": _DEFAULTS,
             "config": short_hash(settings, [data.fingerprint, more]),
         }
 

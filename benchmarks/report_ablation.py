@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from ablation_results import AblationResults, RowName, base_of, title_of
+from ablation_results import AblationResults, RowName, base_of
 from ablation_rows import DEFAULT
 from estimates import Estimate, points, table
 
@@ -21,9 +21,9 @@ _FIGURES: Final = (
 
 
 def ablation_sections(results: AblationResults, plots: list[str]) -> Iterator[str]:
-    """Markdown of one budget and default network."""
+    """Markdown of one budget and the same defaults."""
     seeds = len(results.seeds)
-    yield f"## Rounds of {results.budget}, after {results.prepare} of training on the source, guidance {results.guidance}"
+    yield f"## Rounds of {results.budget}, after {results.prepare} of training on the source, {results.defaults}"
     yield (
         f"Data: {', '.join(results.data)}; {seeds} seed{'s' * (seeds != 1)}. All figures in points (per cent of the scores 0 to 1), ± half "
         "the 95 % confidence interval by Student's t."
@@ -99,7 +99,7 @@ def _group_table(results: AblationResults, group: str) -> str:
             rows.append(
                 [
                     data,
-                    title_of(name, group),
+                    results.title(name, group),
                     figures[0],
                     change,
                     *figures[1:],

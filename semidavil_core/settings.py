@@ -178,9 +178,9 @@ class AdaptSettings(Settings):
     """Weight of the consistency with the teacher's pseudo-labels."""
     pseudo_labels_after: int = 40
     """Steps of a round after which pseudo-labels teach too: before, the teacher has not learnt from the strokes itself, and a step
-    without them is twice as fast."""
-    confidence: str = ConfidenceMode.HARD
-    """How confidence weighs pseudo-labels."""
+    without them is twice as fast. Half as many where a painted class is new to the model."""
+    confidence: str = ConfidenceMode.SOFT
+    """How confidence weighs pseudo-labels; `hard` where a painted class is new to the model."""
     threshold: float = 0.95
     """Confidence threshold of the modes hard and ratio, and of pseudo-labels that a person is shown."""
     mix_source: float = 0.0

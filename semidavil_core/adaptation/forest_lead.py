@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, beyond_chance, ramp
-from semidavil_core.adaptation.stroke_forest import Labels, StrokeForest, StrokePixels
+from semidavil_core.adaptation.stroke_forest import GoOn, Labels, StrokeForest, StrokePixels
 from semidavil_core.data.domains import Domain
 
 _BETTER: Final = (0.1, 0.3)
@@ -28,7 +28,7 @@ class ForestLead:
     """Mean over the classes, on images that it did not see, 0 to 1."""
     pixels: StrokePixels
 
-    def labels(self, target: Domain, go_on: Callable[[], bool]) -> Mapping[str, Labels]:
+    def labels(self, target: Domain, go_on: GoOn) -> Mapping[str, Labels]:
         """What it is sure of in some images of `target`, by name, while `go_on` says so."""
         found: dict[str, Labels] = {}
         for name, labels in StrokeForest(self.pixels).iter_labels(target):
@@ -38,7 +38,14 @@ class ForestLead:
         return found
 
 
-def forest_lead(target: Domain, agreement: StrokeAgreement, led_before: float = 0.0) -> ForestLead | None:
+def is_worth_growing(agreement: StrokeAgreement, led_before: float = 0.0) -> bool:
+    """Whether a forest may lead at all: the model misreads the strokes that it is sure of, or one led before; the usual case costs nothing."""
+    return agreement.as_sure * agreement.misled > 0 or led_before > 0
+
+
+def forest_lead(
+    target: Domain, agreement: StrokeAgreement, led_before: float = 0.0, go_on: GoOn = lambda: True
+) -> ForestLead | None:
     """Compare a forest on the strokes of `target` with the model before a round; None where it is not to lead.
 
     Parameters
@@ -49,17 +56,18 @@ def forest_lead(target: Domain, agreement: StrokeAgreement, led_before: float = 
         Of the model with the strokes.
     led_before
         How far a forest led the round that the model comes from, 0 to 1.
+    go_on
+        Whether there is time for more images, and for more of them to be left out; a forest is judged by those there was time for.
     """
-    misled = agreement.as_sure * agreement.misled
-    if not misled and not led_before:
-        return None  # the usual case costs nothing
-    pixels = StrokePixels.of(target)
-    found = {} if pixels is None else pixels.checked()
+    if not is_worth_growing(agreement, led_before):
+        return None
+    pixels = StrokePixels.of(target, go_on)
+    found = {} if pixels is None else pixels.checked(go_on)
     if pixels is None or len(found) < 2:
         return None
     accuracy = float(np.mean(list(found.values())))
     model = float(np.mean([agreement.by_class.get(k, 0.0) for k in found]))
-    now = misled * ramp(accuracy - model, *_BETTER)
+    now = agreement.as_sure * agreement.misled * ramp(accuracy - model, *_BETTER)
     still = led_before * ramp(beyond_chance(accuracy, len(found)), *_STILL_GOOD)
     share = max(now, still)
     return ForestLead(share, accuracy, pixels) if share else None

@@ -11,17 +11,17 @@ from math import inf
 from typing import Final
 
 from semidavil_core.adaptation.calibration import fitted_temperature
-from semidavil_core.adaptation.forest_lead import ForestLead, forest_lead
+from semidavil_core.adaptation.forest_lead import ForestLead, forest_lead, is_worth_growing
 from semidavil_core.adaptation.held_out import HeldOutStrokes
 from semidavil_core.adaptation.held_out_check import Comparison, HeldOutWatch, compare
 from semidavil_core.adaptation.loop import LoopEnd
 from semidavil_core.adaptation.round import Learner, Round
 from semidavil_core.adaptation.round_history import LearnerState
 from semidavil_core.adaptation.round_plan import RoundPlan, plan_round
-from semidavil_core.adaptation.round_words import plan_in_words
+from semidavil_core.adaptation.round_words import GROWING, plan_in_words
 from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.step import Kept
-from semidavil_core.adaptation.stroke_forest import Labels
+from semidavil_core.adaptation.stroke_forest import GoOn, Labels
 from semidavil_core.adaptation.stroke_looks import StrokeLook, look_at_strokes
 from semidavil_core.control import RunControl
 from semidavil_core.data.domains import Domain
@@ -36,7 +36,7 @@ SURE: Final = 0.6
 """Confidence of the model before a round from which on its word stays, where the strokes do not tell what it is worth."""
 _LOOK_SHARE: Final = 0.1  # of the seconds of a round, for each look
 _LOOK_AFTER_STOP: Final = 1.0  # seconds
-_FOREST_SHARE: Final = 0.25  # of the seconds of a round, for a forest and its labels
+_FOREST_SHARE: Final = 0.25  # of the seconds of a round, for a forest, its trial and its labels
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,8 @@ class JudgedRound:
         limit = _LOOK_SHARE * seconds
         look = partial(look_at_strokes, target=self._given.target, held=self._given.held, now=self._now)
         before = look(self._teacher, seconds=limit, stopped=lambda: control.stop_requested)
-        lead = self._lead(before)
+        go_on = self._until(control, began + _FOREST_SHARE * seconds)
+        lead = yield from self._lead(before, go_on)
         plan = plan_round(
             self._settings,
             before.agreement,
@@ -151,7 +152,7 @@ class JudgedRound:
             lead=lead.share if lead else 0.0,
         )
         yield Notice(plan_in_words(before.agreement, plan, self._given.new, self._given.classes, lead))
-        forest = self._forest_labels(lead, control, began + _FOREST_SHARE * seconds)
+        forest = {} if lead is None or control.stop_requested else lead.labels(self._given.seen, go_on)
         spent = self._now() - began
         yield from _held_out_figure(before, 0, spent)
         training = self._training(plan, forest)
@@ -195,19 +196,17 @@ class JudgedRound:
         model = copy.deepcopy(self._teacher).eval().requires_grad_(False)
         return Kept(model, unpainted, SURE if plan.keeps else inf)
 
-    def _lead(self, before: StrokeLook) -> ForestLead | None:
-        """A forest that reads the strokes better than the model, if there is one and it may lead."""
+    def _lead(self, before: StrokeLook, go_on: GoOn) -> Generator[Event, None, ForestLead | None]:
+        """A forest that reads the strokes better than the model, if there is one and it may lead; it is told before it is grown."""
         if not self._settings.forest_lead or not self._settings.labelled_batch:
             return None
-        return forest_lead(self._given.seen, before.agreement, self._given.forest_led)
+        if not is_worth_growing(before.agreement, self._given.forest_led):
+            return None
+        yield Notice(GROWING)
+        return forest_lead(self._given.seen, before.agreement, self._given.forest_led, go_on)
 
-    def _forest_labels(
-        self, lead: ForestLead | None, control: RunControl, until: float
-    ) -> Mapping[str, Labels]:
-        """What it is sure of, in as many images as there is time for; at least one."""
-        if lead is None:
-            return {}
-        return lead.labels(self._given.seen, lambda: not control.stop_requested and self._now() < until)
+    def _until(self, control: RunControl, moment: float) -> GoOn:
+        return lambda: not control.stop_requested and self._now() < moment
 
     def _training(self, plan: RoundPlan, forest: Mapping[str, Labels]) -> Round:
         """The round's training, which does not see the held-out strokes."""

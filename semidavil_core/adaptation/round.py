@@ -231,7 +231,7 @@ class Round:
 
 
 def preview(learner: Learner, target: Domain, index: int, threshold: float) -> PreviewReady:
-    """What the teacher sees in one target image, with the pseudo-labels it would teach: sure ones, and a person's strokes."""
+    """What the teacher sees in one target image, with the pseudo-labels that it is sure of, and a person's strokes."""
     sample = target[index]
     predicted = learner.predictor(PREVIEW).predict(sample.image)
     return preview_of(sample, predicted, threshold, temperature=learner.teacher.model.readout.temperature)

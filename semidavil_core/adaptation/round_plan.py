@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, ramp
-from semidavil_core.settings import AdaptSettings
+from semidavil_core.settings import AdaptSettings, ConfidenceMode
 
 _FAIR: Final = 0.5
 _WORTH_KEEPING: Final = (0.55, 0.65)
@@ -57,7 +57,7 @@ def plan_round(
         Of the model before the round with the strokes.
     new_classes
         Whether something was painted that the model has never learnt; halfway to it would be half a class, and the untouched model
-        has something to say of it early on.
+        has something to say of it early on, but only what is sure of that may teach: its maps are coarse.
     lead
         How far a forest on the strokes is to be trusted more than the model, 0 to 1.
     """
@@ -68,15 +68,15 @@ def plan_round(
     forest = lead * settings.forest_lead if settings.labelled_batch else 0.0
     strokes_first = fair * misled * settings.strokes_first if settings.labelled_batch else 0.0
     strokes_first = max(forest, strokes_first)
-    after = settings.pseudo_labels_after // (2 if new_classes else 1)
+    if new_classes:
+        half = settings.pseudo_labels_after // 2
+        settings = replace(settings, confidence=ConfidenceMode.HARD, pseudo_labels_after=half)
     keeps = fair < _FAIR and misled * agreement.as_sure < _FAIR and lead < _FAIR
-    phases = _phases(settings, strokes_first, after, forest=forest > 0)
+    phases = _phases(settings, strokes_first, forest=forest > 0)
     return RoundPlan(phases, share, strokes_first, fair, forest, keeps)
 
 
-def _phases(
-    settings: AdaptSettings, strokes_first: float, after: int, *, forest: bool
-) -> tuple[PhasePlan, ...]:
+def _phases(settings: AdaptSettings, strokes_first: float, *, forest: bool) -> tuple[PhasePlan, ...]:
     """Strokes alone, then with the source, then with what the teacher makes of the rest: it should have seen the strokes first."""
     if not settings.labelled_batch:
         return (PhasePlan(0.0, settings),)
@@ -87,7 +87,7 @@ def _phases(
     if strokes_first == 1:
         return tuple(chosen)
     labels = replace(settings, consistency=0.0)
-    everything = PhasePlan(strokes_first, settings, after)
+    everything = PhasePlan(strokes_first, settings, settings.pseudo_labels_after)
     chosen += [PhasePlan(strokes_first, labels)] if everything.after else []
     return (*chosen, everything)
 

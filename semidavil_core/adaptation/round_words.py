@@ -17,6 +17,9 @@ TOO_FEW: Final = (
     "paint at least three strokes of a class, or a long one."
 )
 ALL_LEARNT: Final = "All strokes have been learnt from in an earlier round, so none can tell whether this round helps; paint new ones to measure it."
+GROWING: Final = (
+    "Growing a random forest on the strokes alone, to see whether it reads them better than the model …"
+)
 _MISREAD: Final = 0.3
 _NAMED: Final = 4
 

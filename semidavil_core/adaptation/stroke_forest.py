@@ -8,7 +8,7 @@ trusted, images that it did not see decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, pairwise, zip_longest
 from typing import Any, Final
@@ -23,6 +23,8 @@ from semidavil_core.data.domains import Domain, MappedDomain, Sample
 from semidavil_core.data.selection import evenly, painted_indices
 
 Labels = NDArray[np.uint8]
+GoOn = Callable[[], bool]
+"""Whether there is time for more."""
 _TILE: Final = 320  # pixels a side, at most: features of a whole slide would take minutes and gigabytes
 _MARGIN: Final = 32  # pixels around a tile that its features see
 _PAINTED_TILES: Final = 24
@@ -73,13 +75,17 @@ class StrokePixels:
     """(N,) image of each pixel; its stroke, if only one image is painted."""
 
     @classmethod
-    def of(cls, target: Domain) -> StrokePixels | None:
-        """Those of up to 24 tiles with most of them, painted images in turn; None if there are not two classes in two groups."""
+    def of(cls, target: Domain, go_on: GoOn = lambda: True) -> StrokePixels | None:
+        """Those of up to 24 tiles with most of them, painted images in turn, of one at least and then while `go_on` says so.
+
+        None if there are not two classes in two groups.
+        """
         painted = painted_indices(target)
-        parts = [
-            _pixels_in(tile, target[tile.image], alone=len(painted) == 1)
-            for tile in _painted_tiles(target, painted)
-        ]
+        parts: list[tuple[NDArray[np.float32], Labels, NDArray[np.intp]]] = []
+        for tile in _painted_tiles(target, painted):
+            if parts and not go_on():
+                break
+            parts.append(_pixels_in(tile, target[tile.image], alone=len(painted) == 1))
         if not parts:
             return None
         features, labels, groups = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
@@ -88,20 +94,25 @@ class StrokePixels:
         enough = len(np.unique(pixels.labels)) > 1 and len(np.unique(pixels.groups)) > 1
         return pixels if enough else None
 
-    def checked(self) -> dict[int, float]:
+    def checked(self, go_on: GoOn = lambda: True) -> dict[int, float]:
         """Share of a class's pixels that a forest finds which has not seen their image, 0 to 1.
 
+        Images are left out in four turns, while `go_on` says so, in one at least; the pixels of those that had no turn do not count.
         Of the classes that are painted in two images or more (two strokes, if one image is painted): of others nothing can be told.
         """
         groups = np.unique(self.groups)
         part = np.searchsorted(groups, self.groups) % min(_PARTS, len(groups))
         found = np.full(len(self.labels), IGNORE_INDEX, np.uint8)
+        tried = np.zeros(len(self.labels), bool)
         for left_out in np.unique(part):
+            if tried.any() and not go_on():
+                break
             seen = part != left_out
+            tried |= ~seen
             if len(np.unique(self.labels[seen])) > 1:
                 found[~seen] = _fitted(self.features[seen], self.labels[seen]).predict(self.features[~seen])
-        classes = [k for k in np.unique(self.labels) if len(np.unique(part[self.labels == k])) > 1]
-        return {int(k): float(np.mean(found[self.labels == k] == k)) for k in classes}
+        classes = [k for k in np.unique(self.labels[tried]) if len(np.unique(part[self.labels == k])) > 1]
+        return {int(k): float(np.mean(found[tried & (self.labels == k)] == k)) for k in classes}
 
 
 class StrokeForest:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ablation_results import AblationResults, base_of, title_of
+from ablation_results import AblationResults, base_of
 from ablation_rows import DEFAULT, ROWS
 from estimates import Estimate, points, table
 from report import BEGIN, END, UNWRITTEN, report, written
@@ -16,7 +16,7 @@ GUIDANCE = ("guidance", "none")
 
 def row(name: tuple[str, str], data: str, seed: int, miou: float, **more: Any) -> dict[str, Any]:
     return {
-        "kind": "ablation", "group": name[0], "name": name[1], "data": data, "seed": seed, "budget": "30 cpu s", "prepare": "60 cpu s", "guidance": "one way",
+        "kind": "ablation", "group": name[0], "name": name[1], "data": data, "seed": seed, "budget": "30 cpu s", "prepare": "60 cpu s", "defaults": "guidance one way",
         "miou": miou, "tail_iou": None, "tail_recall": miou / 2, "look_alike_iou": miou, "ece": 0.1, "pseudo_accuracy": 0.8, "steps": 40, **more,
     }  # fmt: skip
 
@@ -77,18 +77,25 @@ def test_budgets_are_reported_apart() -> None:
     assert [r.budget for r in AblationResults.split([*rows(), other])] == ["30 cpu s", "120 cpu s"]
 
 
-def test_rows_of_another_default_network_are_reported_apart() -> None:
-    other = row(PLAIN, "streets", 0, 0.4, guidance="mutual")
+def test_rows_of_other_defaults_are_reported_apart() -> None:
+    other = row(PLAIN, "streets", 0, 0.4, defaults="guidance mutual")
     first, second = AblationResults.split([*rows(), other])
-    assert [first.guidance, second.guidance] == ["one way", "mutual"]
+    assert [first.defaults, second.defaults] == ["guidance one way", "guidance mutual"]
     assert first.measured(PLAIN, "streets", "miou") != second.measured(PLAIN, "streets", "miou")
 
 
 def test_a_group_shows_the_default_under_the_name_that_it_has_there() -> None:
     name = next(r.name for r in ROWS if r.group == "supervised loss" and r.is_default)
     assert base_of("supervised loss") in results().names("supervised loss")
-    assert title_of(base_of("supervised loss"), "supervised loss") == f"**{name} (default)**"
-    assert title_of(PLAIN, "supervised loss") == PLAIN[1]
+    assert results().title(base_of("supervised loss"), "supervised loss") == f"**{name} (default)**"
+    assert results().title(PLAIN, "supervised loss") == PLAIN[1]
+
+
+def test_what_became_the_default_later_is_a_change_among_the_rows_from_before() -> None:
+    group, name = next((r.group, r.name) for r in ROWS if r.group == "supervised loss" and r.is_default)
+    (before,) = AblationResults.split([*rows(), row((group, name), "streets", 0, 0.6)])
+    assert (group, name) in before.names(group)
+    assert before.title(base_of(group), group) == "**default**"
 
 
 def test_what_shows_no_gain_and_what_shows_no_loss_are_told_apart() -> None:

@@ -5,14 +5,15 @@ from dataclasses import replace
 import pytest
 
 from semidavil_core.adaptation import forest_lead as module
-from semidavil_core.adaptation import stroke_agreement
+from semidavil_core.adaptation import stroke_agreement, stroke_forest
 from semidavil_core.adaptation.forest_lead import forest_lead
 from semidavil_core.adaptation.round_plan import plan_round
-from semidavil_core.adaptation.round_words import plan_in_words
+from semidavil_core.adaptation.round_words import GROWING, plan_in_words
 from semidavil_core.adaptation.session import AdaptationSession
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement
+from semidavil_core.control import RunControl
 from semidavil_core.data.domains import MemoryDomain
-from semidavil_core.events import Notice, RoundFinished
+from semidavil_core.events import FinishReason, Notice, RoundFinished
 from semidavil_core.export.bundle import Bundle
 from semidavil_core.export.forest_led import ForestLed
 from semidavil_core.settings import AdaptSettings
@@ -42,12 +43,12 @@ def test_it_leads_less_where_the_model_is_less_wrong() -> None:
 
 
 def test_a_model_that_reads_the_strokes_is_not_even_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.StrokePixels, "of", lambda _: pytest.fail("no forest is needed"))
+    monkeypatch.setattr(module.StrokePixels, "of", lambda *_: pytest.fail("no forest is needed"))
     assert forest_lead(target_domain(), agreeing(0.8, 0.8, 0.8)) is None
 
 
 def test_a_forest_that_is_hardly_better_does_not_lead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.StrokePixels, "checked", lambda _: {0: 0.2, 1: 0.2, 2: 0.2})
+    monkeypatch.setattr(module.StrokePixels, "checked", lambda *_: {0: 0.2, 1: 0.2, 2: 0.2})
     assert forest_lead(target_domain(), agreeing(0.15, 0.15, 0.15)) is None
 
 
@@ -57,7 +58,7 @@ def test_it_goes_on_leading_as_long_as_it_is_good_itself(monkeypatch: pytest.Mon
     again = forest_lead(domain, learnt, led_before=1.0)
     assert again is not None
     assert again.share == 1
-    monkeypatch.setattr(module.StrokePixels, "checked", lambda _: {0: 0.4, 1: 0.4, 2: 0.4})
+    monkeypatch.setattr(module.StrokePixels, "checked", lambda *_: {0: 0.4, 1: 0.4, 2: 0.4})
     assert forest_lead(domain, learnt, led_before=1.0) is None
 
 
@@ -122,6 +123,21 @@ def test_rounds_are_led_until_a_person_goes_back(bundle: Bundle, monkeypatch: py
     assert led(session)[0] > 0
     session.restore(0)
     assert led(session)[0] == 0
+
+
+def test_a_person_hears_of_the_forest_before_it_is_grown_and_can_stop_it(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_guess(monkeypatch)
+    monkeypatch.setattr(stroke_forest, "_fitted", lambda *_: pytest.fail("it was stopped"))
+    session = session_of(bundle, target=target_domain(4, painted=4), forest_lead=1.0)
+    control = RunControl()
+    for event in session.adapt(TWO_STEPS, control):
+        if isinstance(event, Notice) and event.message == GROWING:
+            control.stop()
+    assert control.stop_requested, "the forest was announced"
+    assert isinstance(event, RoundFinished)
+    assert (event.reason, event.steps) == (FinishReason.STOPPED, 0)
 
 
 def test_who_goes_on_with_the_same_images_another_day_is_led_on(

@@ -87,12 +87,14 @@ def test_without_crops_of_strokes_there_is_nothing_to_wait_for() -> None:
     assert parts(AdaptSettings(labelled_batch=0), 0.9, 0.9) == [(0.0, 0, True, True)]
 
 
-def test_of_a_new_class_pseudo_labels_teach_earlier() -> None:
-    phases = plan_round(AdaptSettings(), agreeing(0.9, 0.9), new_classes=True).phases
-    assert [(p.begins, p.after, p.settings.consistency > 0) for p in phases] == [
-        (0.0, 0, False),
-        (0.0, 20, True),
-    ]
+def test_of_a_new_class_only_sure_pseudo_labels_teach_but_earlier() -> None:
+    known, new = (
+        plan_round(AdaptSettings(confidence="avg"), agreeing(0.9, 0.9), new_classes=new).phases
+        for new in (False, True)
+    )
+    assert [(p.after, p.settings.consistency > 0) for p in known] == [(0, False), (40, True)]
+    assert [(p.after, p.settings.consistency > 0) for p in new] == [(0, False), (20, True)]
+    assert [p[-1].settings.confidence for p in (known, new)] == ["avg", "hard"]
 
 
 def test_strokes_where_the_model_is_unsure_say_little_of_the_rest_so_it_is_kept() -> None:

@@ -62,6 +62,21 @@ def test_of_one_image_strokes_are_left_out_in_turn() -> None:
     assert found.keys() == {0, 1, 2}
 
 
+def test_where_time_is_short_it_is_judged_by_what_there_was_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    two_tiles = iter([True, False])
+    short = StrokePixels.of(domain_of(4), lambda: next(two_tiles))
+    assert short is not None
+    assert len(np.unique(short.groups)) == 2
+    assert StrokePixels.of(domain_of(4), lambda: False) is None, "one image cannot be left out"
+    fitted: list[int] = []
+    fit = module._fitted
+    monkeypatch.setattr(module, "_fitted", lambda x, y: (fitted.append(len(y)), fit(x, y))[1])
+    found = pixels_of(domain_of(4)).checked(lambda: False)
+    assert len(fitted) == 1
+    assert found.keys() == {0, 1, 2}
+    assert min(found.values()) > 0.9, "pixels that had no turn do not count"
+
+
 def test_one_class_or_one_stroke_is_too_little() -> None:
     image, labels = scene()
     one_class = np.where(strokes(labels) == 0, 0, 255).astype(np.uint8)
