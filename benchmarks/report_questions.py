@@ -13,7 +13,7 @@ from scoring import CONFIDENCE_EDGES
 
 Curve = Sequence[tuple[float, float]]
 """Strokes and score, point by point."""
-_ROUNDS: Final = "Rounds of {budget}, after {prepare} of training on the source; {seeds}."
+_ROUNDS: Final = "Rounds of {budget}, after {prepare} of training on the source, {defaults}; {seeds}."
 
 
 def strokes_to_reach(curve: Curve, level: float) -> float | None:
@@ -226,5 +226,17 @@ def _values(rows: list[Row], key: str) -> list[Any]:
 def _setting(rows: list[Row]) -> str:
     seeds = len(_values(rows, "seed"))
     return _ROUNDS.format(
-        budget=rows[0]["budget"], prepare=rows[0]["prepare"], seeds=f"{seeds} seed{'s' * (seeds != 1)}"
+        budget=rows[0]["budget"],
+        prepare=rows[0]["prepare"],
+        defaults=_defaults(rows),
+        seeds=f"{seeds} seed{'s' * (seeds != 1)}",
     )
+
+
+def _defaults(rows: list[Row]) -> str:
+    """What the defaults were, and of which data if not of all."""
+    found = _values(rows, "defaults")
+    if len(found) == 1:
+        return str(found[0])
+    by_data = ((defaults, _values(_of(rows, defaults=defaults), "data")) for defaults in found)
+    return ", ".join(f"{defaults} ({', '.join(data)})" for defaults, data in by_data)

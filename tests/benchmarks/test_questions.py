@@ -144,6 +144,7 @@ def row(kind: str, name: str, seed: int = 0, **more: Any) -> dict[str, Any]:
         "seed": seed,
         "budget": "30 cpu s",
         "prepare": "60 cpu s",
+        "defaults": "guidance one way",
         **more,
     }
 
@@ -209,6 +210,17 @@ def test_the_report_shows_what_the_new_class_takes_from_the_old() -> None:
     }
     text = "\n".join(SECTIONS["open vocabulary"](newest([row("open vocabulary", "car", **figures)])))
     assert "| streets | car | 10.0 | 40.0 | 4.0 | −2.0 | −1.0 | +19.0 |" in text
+
+
+def test_the_report_says_which_defaults_rows_were_run_with() -> None:
+    figures = dict.fromkeys(("new_by_name", "new_painted", "old_before", "old_by_name"), 0.5)
+    figures |= {"strokes": 4, "old_adapted_with": 0.5, "old_adapted_without": 0.5}
+    alike = [row("open vocabulary", name, **figures) for name in ("car", "tree")]
+    text = "\n".join(SECTIONS["open vocabulary"](newest(alike)))
+    assert "after 60 cpu s of training on the source, guidance one way; 1 seed." in text
+    others = row("open vocabulary", "car", data="camvid", defaults="guidance mutual", **figures)
+    text = "\n".join(SECTIONS["open vocabulary"](newest([*alike, others])))
+    assert "guidance one way (streets), guidance mutual (camvid); 1 seed." in text
 
 
 def test_the_report_shows_accuracy_by_confidence() -> None:
