@@ -200,6 +200,7 @@ class AdaptWidget(QWidget):
     def _on_layers(self) -> None:
         self._targets.on_layers()
         self._source_layers.on_layers()
+        self._next.on_layers()
 
     def _settle_in(self) -> None:
         """A sample has all it needs: fold what is chosen, so that the classes are seen, and show the whole image."""
