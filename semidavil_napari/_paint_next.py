@@ -14,7 +14,15 @@ from qtpy.QtCore import QObject, QTimer
 from semidavil_core.classes import ClassSet
 from semidavil_core.engine.client import EngineClient
 from semidavil_core.engine.requests import Suggest
-from semidavil_core.events import Done, Event, RoundFinished, Suggestion, SuggestionsReady
+from semidavil_core.events import (
+    Done,
+    Event,
+    ModelChanged,
+    RoundFinished,
+    RoundRestored,
+    Suggestion,
+    SuggestionsReady,
+)
 from semidavil_napari._engine_memory import EngineMemory
 from semidavil_napari._flight import Flight
 from semidavil_napari._jobs import EngineJobs
@@ -136,12 +144,12 @@ class PaintNext(QObject):
         self._jobs.start_when_idle(KEY, partial(_suggest_job, COUNT))
 
     def _on_event(self, event: Event) -> None:
-        if event.kind == "ModelChanged":
-            self.forget()
-        elif (isinstance(event, RoundFinished) and event.round > 0) or event.kind == "RoundRestored":
+        if _leaves_a_round(event):
             self._has_model = True
             self._set([], _LOOKING)
             self._ask()
+        elif isinstance(event, ModelChanged):
+            self.forget()
         elif isinstance(event, SuggestionsReady):
             self._found(event.suggestions)
             if self._fly_when_found and self._spots:
@@ -231,6 +239,16 @@ class PaintNext(QObject):
         reach = told.radius
         box = tuple(slice(max(0, round(at - reach)), round(at + reach) + 1) for at in (told.y, told.x))
         return bool(np.asarray(layer.data[(*spot.place.index, *box)]).any())
+
+
+def _leaves_a_round(event: Event) -> bool:
+    """Whether another model stands that has learnt in a round, so that it is worth asking."""
+    match event:
+        case RoundFinished():
+            return event.round > 0
+        case ModelChanged():
+            return event.goes_on_from > 0
+    return isinstance(event, RoundRestored)
 
 
 def _suggest_job(

@@ -60,6 +60,7 @@ class Plans:
             self._source.prepare_budget,
             guidance.vlm,
             guidance.device,
+            number=self._project.next_round,
             keep_in=self._project.next_bundle,
         )
 

@@ -104,6 +104,11 @@ class ProjectKeeper(QObject):
         return self._rounds.next_bundle()
 
     @property
+    def next_round(self) -> int:
+        """Number of the next round."""
+        return self._rounds.next_number
+
+    @property
     def standing_bundle(self) -> Path | None:
         """Where the project keeps the model that stands; None if it does not."""
         return self._rounds.standing_bundle()
@@ -257,13 +262,11 @@ class ProjectKeeper(QObject):
             self._desk.set_classes(found.state.classes)
         self._desk.tick(found.state.settings)
         self._layers.look(found.state.view)
-        self._rounds.recall(found.project.rounds, found.rounds, found.round, found.next_round)
+        self._rounds.recall(found, self._files)
         if found.project.read_only is None:
             self.autosave.go_on_in(found.project, found.state)
-            self._rounds.take(found.project, self._files)
         else:  # what is painted goes to recovery until it is saved elsewhere
             self.autosave.let_go(found.project)
-            self._rounds.take(None, self._files)
         self._panel.setSaved(self.project is not None)
         self._hold(False)
         well = f"Opened {found.project.folder.name}; every stroke is saved by itself."

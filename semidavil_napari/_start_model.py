@@ -21,26 +21,27 @@ def iter_model(client: Client, memory: EngineMemory, plan: RoundPlan) -> Iterato
     wanted = wanted_model(plan)
     if memory.model != wanted or memory.follows is not None:
         follows, memory.follows = memory.follows, None
-        going_on = follows is not None and follows.began_from == wanted and is_bundle(follows.bundle)
-        bundle = follows.bundle if going_on and follows is not None else None
-        if bundle is not None:
+        if follows is not None and (follows.began_from != wanted or not is_bundle(follows.bundle)):
+            follows = None
+        if follows is not None:
             yield StageStarted("loading the model of a round before", 0)
             yield from iter_answer(
-                client, LoadBundle(str(bundle), plan.device)
+                client, LoadBundle(str(follows.bundle), plan.device)
             )  # if it fails, nothing has changed
         memory.model = memory.classes = None
-        if bundle is not None:
-            yield from iter_answer(client, _source_of(plan.source, classes_of_folder(bundle)))
+        if follows is not None:
+            yield from iter_answer(client, _source_of(plan.source, classes_of_folder(follows.bundle)))
         elif plan.source.kind is SourceKind.BUNDLE:
             yield StageStarted("loading the bundle", 0)
             yield from iter_answer(client, _source_beside(plan.source))
             yield from iter_answer(client, LoadBundle(str(plan.source.folder), plan.device))
         else:
             yield from _iter_preparation(client, plan)
-        memory.model, memory.rounds = wanted, 0
-        memory.kept, memory.standing = ({0: bundle} if bundle is not None else {}), bundle
-        memory.classes = plan.source.named_now(plan.classes) if bundle is None else classes_of_folder(bundle)
-        yield ModelChanged("" if bundle is None else str(bundle))
+        memory.begin(wanted, follows)
+        memory.classes = (
+            plan.source.named_now(plan.classes) if follows is None else classes_of_folder(follows.bundle)
+        )
+        yield ModelChanged(0 if follows is None else follows.round)
     yield from iter_classes(client, memory, plan.classes)
 
 
@@ -93,8 +94,8 @@ def _iter_preparation(client: Client, plan: RoundPlan) -> Iterator[Event]:
     )
 
 
-def training_started(stage: Stage, budget: Budget) -> StageStarted:
-    """The event that training begins, with what its budget counts."""
+def training_started(stage: Stage, budget: Budget, number: int = 0) -> StageStarted:
+    """The event that training begins, with what its budget counts and, of a round, its number."""
     if budget.steps is not None:
-        return StageStarted(stage, budget.steps, "steps")
-    return StageStarted(stage, budget.seconds, "seconds")
+        return StageStarted(stage, budget.steps, "steps", number)
+    return StageStarted(stage, budget.seconds, "seconds", number)
