@@ -90,6 +90,7 @@ class ProjectKeeper(QObject):
         for panel in self._desk.panels:
             panel.changed.connect(self.autosave.on_changed)
         self._rounds.changed.connect(self.autosave.on_changed)
+        self._rounds.failed.connect(lambda sentence: self._panel.setStatus(sentence, failed=True))
 
     # what others ask
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from semidavil_core.engine.client import EngineClient
 from semidavil_core.engine.requests import SaveBundle
 from semidavil_core.events import Event, FinishReason, ModelChanged, RoundFinished, RoundRestored
+from semidavil_core.export.bundle_files import is_bundle
 from semidavil_core.project.folder import Project
 from semidavil_core.project.rounds import SavedRound
 from semidavil_napari._aside import Aside
@@ -22,10 +23,11 @@ from semidavil_napari._engine_memory import EngineMemory
 from semidavil_napari._history import HistoryController
 from semidavil_napari._jobs import EngineJobs
 from semidavil_napari._model_shelf import ModelShelf
-from semidavil_napari._project_files import Found, Writer
+from semidavil_napari._project_files import Found, Writer, bring_model
 from semidavil_napari._round_list import RoundEntry
 
 _KEEP = "project model"
+_CLOSING_SECONDS: Final = 2.0
 
 
 class ProjectRounds(QObject):
@@ -41,6 +43,8 @@ class ProjectRounds(QObject):
 
     changed = Signal()
     """Something is to be written."""
+    failed = Signal(str)
+    """A sentence: a model could not be kept."""
 
     def __init__(self, jobs: EngineJobs, history: HistoryController, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -54,6 +58,8 @@ class ProjectRounds(QObject):
         """Number of the round that the project goes on from when it is opened again."""
         self._base = 0
         self._shelf = ModelShelf()
+        self._models = Aside(parent=self)
+        """Copies models, which takes longer than strokes may wait."""
         jobs.happened.connect(self._on_event)
         jobs.ended.connect(self._on_ended)
 
@@ -62,6 +68,7 @@ class ProjectRounds(QObject):
         self._project, self._files = project, files
         self._noted.clear()
         self._note()
+        self._bring(project)
 
     def recall(self, found: Found, files: Aside) -> None:
         """Show the rounds of a project that was opened, and note further ones there, unless it can only be read."""
@@ -88,7 +95,10 @@ class ProjectRounds(QObject):
         return self._place(self.next_number)
 
     def close(self) -> None:
-        """Let go of models that no project keeps."""
+        """Let go of models that no project keeps, within a few seconds."""
+        if not self._models.idle:
+            self._models.finish(_CLOSING_SECONDS)
+        self._models.close()
         self._shelf.close()
 
     def standing_bundle(self) -> Path | None:
@@ -98,9 +108,11 @@ class ProjectRounds(QObject):
         )
 
     def keep_present(self) -> None:
-        """Keep the model that stands now, once the engine is free: the project was saved after its round."""
+        """Keep the model that stands now, once the engine is free, if it lies nowhere: the project was saved during its round."""
         current = self._history.rounds.current
-        if current is not None and current.number and self._project is not None:
+        if current is None or (current.kept is not None and is_bundle(current.kept)):
+            return
+        if current.number and self._project is not None:
             bundle = self._project.rounds.bundle(current.number)
             self._history.rounds.keep(current.number, bundle)
             self._jobs.start_when_idle(_KEEP, partial(_keep_job, current.number, bundle))
@@ -124,11 +136,24 @@ class ProjectRounds(QObject):
     def _on_ended(self) -> None:
         """A project that was saved while a round ran has not its model yet."""
         if self._project is not None and self.current and not self._project.rounds.has_bundle(self.current):
+            self._bring(self._project)
             self.keep_present()
 
     def _place(self, number: int) -> Path:
         """Where the model after a round is kept, or shall be."""
         return self._shelf.place(number) if self._project is None else self._project.rounds.bundle(number)
+
+    def _bring(self, project: Project) -> None:
+        """Let models that lie elsewhere, as those of rounds before the first save, come into the project."""
+        for entry in self._history.rounds.entries:
+            if entry.kept is not None and entry.kept != project.rounds.bundle(entry.number):
+                work = partial(bring_model, project, entry.number, entry.kept, spare=self.current)
+                then = partial(self._brought, project, entry.number)
+                self._models(f"{project.folder} {entry.number}", work, then, self.failed.emit)
+
+    def _brought(self, project: Project, number: int, there: bool) -> None:
+        if there and project is self._project:
+            self._history.rounds.keep(number, project.rounds.bundle(number))
 
     def _note(self) -> None:
         """Write the rounds that are new or have another name."""

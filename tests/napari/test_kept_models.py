@@ -205,6 +205,43 @@ def test_a_round_of_an_earlier_window_can_be_gone_back_to(open_widget, qtbot, tm
 
 
 @gui
+def test_rounds_made_before_the_project_was_saved_can_be_gone_back_to_when_it_is_opened_again(
+    open_widget, qtbot, tmp_path
+) -> None:
+    widget, viewer = open_widget()
+    for _ in range(3):
+        run_round(qtbot, widget)
+    save(qtbot, widget, tmp_path / "job")
+    for number in (1, 2, 3):
+        qtbot.waitUntil((tmp_path / f"job/rounds/{number:04d}/bundle/config.json").is_file, timeout=20_000)
+    run_round(qtbot, widget)
+    settled(qtbot, widget)
+    viewer.close()
+    again, _ = reopen(qtbot, open_widget, tmp_path / "job")
+    opened(qtbot, again)
+    settled(qtbot, again)
+    assert [e.name for e in again._history.rounds.entries if e.reachable] == [
+        f"Round {n}" for n in (1, 2, 3, 4)
+    ]
+    select(again, "Round 1")
+    click(qtbot, again, "semidavil_go_to_round")
+    wait_for(qtbot, again, State.IDLE)
+    assert names(again) == ["Round 4", "Round 3", "Round 2", "● Round 1"]
+
+
+@gui
+def test_the_models_of_a_project_come_along_when_it_is_saved_elsewhere(open_widget, qtbot, tmp_path) -> None:
+    widget, _ = open_widget()
+    save(qtbot, widget, tmp_path / "job")
+    run_round(qtbot, widget)
+    settled(qtbot, widget)
+    save(qtbot, widget, tmp_path / "copy")
+    place = tmp_path / "copy/rounds/0001/bundle"
+    qtbot.waitUntil(lambda: widget._history.rounds.entries[-1].kept == place, timeout=20_000)
+    assert (place / "config.json").is_file()
+
+
+@gui
 def test_a_project_saved_while_a_round_runs_gets_its_model(open_widget, qtbot, tmp_path) -> None:
     widget, _ = open_widget()
     begin_round(qtbot, widget)
