@@ -102,10 +102,10 @@ class ProjectRounds(QObject):
         self._shelf.close()
 
     def standing_bundle(self) -> Path | None:
-        """Where the model of the standing round is kept; None without a project or a round."""
-        return (
-            self._project.rounds.bundle(self.current) if self._project is not None and self.current else None
-        )
+        """Where the model of the standing round is kept; None without a project, or while it is not there."""
+        if self._project is None or not self._project.rounds.has_bundle(self.current):
+            return None
+        return self._project.rounds.bundle(self.current)
 
     def keep_present(self) -> None:
         """Keep the model that stands now, once the engine is free, if it lies nowhere: the project was saved during its round."""
