@@ -168,6 +168,7 @@ class AdaptWidget(QWidget):
     def _connect(self) -> None:
         self._adapt.adapt.connect(self._on_adapt)
         self._choices.changed.connect(self._conductor.show)
+        self._kept_rounds.recalled.connect(self._export.setReady)
         self._conductor.told.connect(self._history.show_status)
         self._conductor.told.connect(self._activity.show_status)
         self._choices.sample_chosen.connect(self._settle_in)

@@ -20,6 +20,7 @@ from semidavil_core.events import (
     ModelChanged,
     RoundFinished,
     RoundRestored,
+    StageStarted,
     Suggestion,
     SuggestionsReady,
 )
@@ -33,6 +34,7 @@ from semidavil_napari._suggestion_layers import Ring, SuggestionLayers
 KEY: Final = "suggestions"
 COUNT: Final = 8
 _LOOKING: Final = "Looking for places …"
+_AFTER: Final = "After this round it shows where one more stroke helps most."
 _NONE_LEFT: Final = "Every place is painted. Adapt again to find new ones."
 _ALL_SURE: Final = "No place stands out: the model is sure wherever you have not painted."
 _GONE: Final = "The images with places to paint are gone. Adapt to others to find new places."
@@ -150,6 +152,9 @@ class PaintNext(QObject):
             self._ask()
         elif isinstance(event, ModelChanged):
             self.forget()
+        elif isinstance(event, StageStarted) and event.round and self._words == _LOOKING:
+            self._jobs.forget(KEY)  # the round that begins leaves another model, which is asked then
+            self._set([], _AFTER)
         elif isinstance(event, SuggestionsReady):
             self._found(event.suggestions)
             if self._fly_when_found and self._spots:

@@ -61,6 +61,7 @@ class Plans:
             guidance.vlm,
             guidance.device,
             number=self._project.next_round,
+            goes_on_from=self._project.round_of(source.folder),
             keep_in=self._project.next_bundle,
         )
 

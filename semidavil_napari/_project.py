@@ -109,6 +109,10 @@ class ProjectKeeper(QObject):
         """Number of the next round."""
         return self._rounds.next_number
 
+    def round_of(self, bundle: Path) -> int:
+        """Number of the round whose model a bundle is; 0 if it is none's."""
+        return self._rounds.round_of(bundle)
+
     @property
     def standing_bundle(self) -> Path | None:
         """Where the project keeps the model that stands; None if it does not."""

@@ -45,6 +45,8 @@ class ProjectRounds(QObject):
     """Something is to be written."""
     failed = Signal(str)
     """A sentence: a model could not be kept."""
+    recalled = Signal(bool)
+    """The rounds of another project are shown; whether there is a model among them to go on from."""
 
     def __init__(self, jobs: EngineJobs, history: HistoryController, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -89,6 +91,11 @@ class ProjectRounds(QObject):
         kept = {r.round: found.project.rounds.bundle(r.round) for r in found.rounds}
         names = {r.round: r.name for r in found.rounds if r.name}
         self._history.recall({"rounds": rows}, names, kept, found.round)
+        self.recalled.emit(found.bundle is not None)
+
+    def round_of(self, bundle: Path) -> int:
+        """Number of the round whose model a bundle is; 0 if it is none's."""
+        return next((e.number for e in self._history.rounds.entries if e.kept == bundle), 0)
 
     def next_bundle(self) -> Path:
         """Where the model after the next round shall be kept."""

@@ -10,7 +10,7 @@ from semidavil_core.engine.requests import ArrayMap, LoadBundle, PrepareFromSour
 from semidavil_core.events import Event, ModelChanged, StageStarted
 from semidavil_core.export.bundle_files import is_bundle
 from semidavil_core.settings import Budget
-from semidavil_napari._engine_memory import Client, EngineMemory, iter_answer
+from semidavil_napari._engine_memory import Client, EngineMemory, KeptModel, iter_answer
 from semidavil_napari._round_plan import RoundPlan
 from semidavil_napari._session import Stage
 from semidavil_napari._sources import Source, SourceKind, classes_of_folder
@@ -37,11 +37,12 @@ def iter_model(client: Client, memory: EngineMemory, plan: RoundPlan) -> Iterato
             yield from iter_answer(client, LoadBundle(str(plan.source.folder), plan.device))
         else:
             yield from _iter_preparation(client, plan)
-        memory.begin(wanted, follows)
+        after = follows or _round_of_the_source(plan)
+        memory.begin(wanted, after)
         memory.classes = (
             plan.source.named_now(plan.classes) if follows is None else classes_of_folder(follows.bundle)
         )
-        yield ModelChanged(0 if follows is None else follows.round)
+        yield ModelChanged(0 if after is None else after.round)
     yield from iter_classes(client, memory, plan.classes)
 
 
@@ -60,6 +61,11 @@ def iter_classes(client: Client, memory: EngineMemory, classes: ClassSet) -> Ite
 def wanted_model(plan: RoundPlan) -> tuple[Any, ...]:
     """What a model must have begun from to be the one of a plan."""
     return (plan.source, plan.vlm, plan.device)
+
+
+def _round_of_the_source(plan: RoundPlan) -> KeptModel | None:
+    """The round whose bundle is what the plan starts from."""
+    return KeptModel(wanted_model(plan), plan.source.folder, plan.goes_on_from) if plan.goes_on_from else None
 
 
 def _source_of(source: Source, classes: ClassSet) -> SetSource:

@@ -230,6 +230,40 @@ def test_rounds_made_before_the_project_was_saved_can_be_gone_back_to_when_it_is
 
 
 @gui
+def test_a_reopened_project_goes_on_from_its_last_round_in_that_row_and_can_be_exported_at_once(
+    open_widget, qtbot, tmp_path
+) -> None:
+    widget, viewer = open_widget()
+    save(qtbot, widget, tmp_path / "job")
+    run_round(qtbot, widget)
+    settled(qtbot, widget)
+    viewer.close()
+    again, _ = reopen(qtbot, open_widget, tmp_path / "job")
+    opened(qtbot, again)
+    settled(qtbot, again)
+    assert child(again, "semidavil_export").isEnabled()
+    begin_round(qtbot, again)
+    steps_seen(qtbot, again)
+    assert child(again, "semidavil_next_reason").text().startswith("After this round")
+    finish_round(qtbot, again)
+    assert names(again) == ["● Round 2", "Round 1"]
+    qtbot.waitUntil(lambda: "places found" in child(again, "semidavil_next_reason").text(), timeout=20_000)
+    assert child(again, "semidavil_compare").text() == "Compare with Round 1 (hold)"
+    assert child(again, "semidavil_compare").isEnabled()
+
+
+def test_an_engine_that_dies_after_a_bundle_of_a_round_was_loaded_goes_on_from_that_round(
+    plan, tmp_path
+) -> None:
+    bundle = bundle_at(tmp_path / "0004")
+    source = Source(SourceKind.BUNDLE, bundle)
+    memory = EngineMemory()
+    events = list(iter_round(Recorder(), memory, replace(plan, source=source, goes_on_from=4, keep_in=None)))
+    assert [e.goes_on_from for e in events if isinstance(e, ModelChanged)] == [4]
+    assert (memory.successor().follows.bundle, memory.successor().follows.round) == (bundle, 4)
+
+
+@gui
 def test_the_models_of_a_project_come_along_when_it_is_saved_elsewhere(open_widget, qtbot, tmp_path) -> None:
     widget, _ = open_widget()
     save(qtbot, widget, tmp_path / "job")
