@@ -109,10 +109,12 @@ class ProjectRounds(QObject):
         self._shelf.close()
 
     def standing_bundle(self) -> Path | None:
-        """Where the model of the standing round is kept; None without a project, or while it is not there."""
-        if self._project is None or not self._project.rounds.has_bundle(self.current):
+        """Where the project keeps the model that stands, or that it goes on from while none does; None if it does not."""
+        stands = self._history.rounds.current
+        number = self.current if stands is None else stands.number
+        if self._project is None or not self._project.rounds.has_bundle(number):
             return None
-        return self._project.rounds.bundle(self.current)
+        return self._project.rounds.bundle(number)
 
     def keep_present(self) -> None:
         """Keep the model that stands now, once the engine is free, if it lies nowhere: the project was saved during its round."""

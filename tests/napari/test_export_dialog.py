@@ -229,6 +229,11 @@ def test_the_dialog_says_that_the_command_takes_the_model_of_the_project(
     (predict,) = commands(QApplication.clipboard().text())
     assert options(predict)["--model"] == str(tmp_path / "job/rounds/0001/bundle")
     assert "predict with the model that the project keeps" in child(dialog, "semidavil_export_words").text()
+    widget._history.go_to(widget._history.rounds.entries[0].key)
+    finished(qtbot, widget)
+    click(qtbot, dialog, "semidavil_export_command")
+    kinds = [words[1] for words in commands(QApplication.clipboard().text())]
+    assert kinds == ["prepare", "adapt", "predict"], "the project does not keep the start"
 
 
 def test_changed_classes_are_given_to_the_preparation_or_told(tmp_path: Path) -> None:
