@@ -85,6 +85,8 @@ class StageStarted(Event):
     """How much there is to do, in `unit`; 0 if unknown."""
     unit: str = "steps"
     """What `total` counts: "images", "steps", "seconds"."""
+    round: int = 0
+    """Number of the round that begins; 0 for every other stage."""
 
 
 @dataclass(frozen=True)
@@ -181,10 +183,10 @@ class HeldOutMeasured(Event):
 
 @dataclass(frozen=True)
 class ModelChanged(Event):
-    """Another model was loaded or prepared: rounds count from 1 again."""
+    """Another model was loaded or prepared, and with it those of the rounds before are gone from the engine."""
 
-    goes_on_from: str = ""
-    """The bundle of a round before it, if it is that round's model; empty for a new beginning."""
+    goes_on_from: int = 0
+    """Number of the round whose model it is; 0 for a new beginning."""
 
 
 @dataclass(frozen=True)

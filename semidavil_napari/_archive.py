@@ -78,7 +78,7 @@ class PredictionArchive:
             return any(kept == number for kept, _ in self._kept)
 
     def clear(self) -> None:
-        """Forget everything: another model stands."""
+        """Forget everything: other rounds are shown."""
         with self._lock:
             self._kept.clear()
             self._bytes = self._round = 0
@@ -86,7 +86,7 @@ class PredictionArchive:
     def _saw(self, event: Event, classes: ClassSet) -> None:
         match event:
             case ModelChanged():
-                self.clear()
+                self._another_model(event.goes_on_from)
             case StageStarted():
                 self._training = event.stage == Stage.ADAPT
             case RoundFinished() if event.round > 0:
@@ -97,6 +97,16 @@ class PredictionArchive:
                 self._round = event.round
             case PreviewReady() if not self._training and event.prediction.size <= _LARGEST:
                 self._keep((self._round, event.image), event.prediction, classes)
+
+    def _another_model(self, goes_on_from: int) -> None:
+        """Predictions of earlier rounds stay where it goes on from one of them; the start is another one."""
+        if not goes_on_from:
+            self.clear()
+            return
+        with self._lock:
+            for key in [key for key in self._kept if key[0] == 0]:
+                self._bytes -= len(self._kept.pop(key).content)
+            self._round = goes_on_from
 
     def _keep(self, key: tuple[int, str], labels: NDArray[np.uint8], classes: ClassSet) -> None:
         packed = _Packed(labels.shape, zlib.compress(np.ascontiguousarray(labels).data, 1), classes)

@@ -48,7 +48,8 @@ class Situation:
 def command_lines(situation: Situation, out: Path | None = None, keys: Collection[str] = ()) -> str:
     """Commands that do what the window does, with a comment where something must be done before.
 
-    They prepare, adapt and predict; where nothing is exported, also the map of the names alone and the places to paint next.
+    They prepare, adapt and predict; what is exported of a model that the project keeps, that model predicts as it is.
+    Where nothing is exported, there are also the map of the names alone and the places to paint next.
 
     Parameters
     ----------
@@ -61,6 +62,9 @@ def command_lines(situation: Situation, out: Path | None = None, keys: Collectio
     """
     folder = out or (situation.project / "commands" if situation.project is not None else Path(_CHOSEN))
     target, scribbles, words = _target(situation, folder)
+    if out is not None and situation.bundle is not None:
+        predict = _predict(situation, situation.bundle, target, folder, keys)
+        return "\n".join([*words, *_kept(situation.bundle, keys), predict.command_line()]) + "\n"
     lines = [*words, *_model(situation, folder)]
     start = situation.bundle or (folder / "start" if situation.source.learns else situation.source.folder)
     adapt = AdaptRequest(
@@ -73,18 +77,31 @@ def command_lines(situation: Situation, out: Path | None = None, keys: Collectio
         device=_device(situation.device),
         channels=_channels(situation.channels),
     )
-    predict = PredictRequest(
-        model=adapt.out,
-        images=target,
+    predict = _predict(situation, adapt.out, target, folder, keys)
+    lines += [adapt.command_line(), predict.command_line()]
+    return "\n".join(lines if keys else [*lines, *_looks(situation, adapt, folder)]) + "\n"
+
+
+def _predict(
+    situation: Situation, model: Path, images: Path, folder: Path, keys: Collection[str]
+) -> PredictRequest:
+    """The maps that are exported, or label maps alone."""
+    return PredictRequest(
+        model=model,
+        images=images,
         out=folder / formats.LABELS_PNG.place,
         confidence=formats.CONFIDENCE.key in keys,
         probabilities=bool({formats.PROBABILITIES.key, formats.PROBABILITIES_BY_CLASS.key} & set(keys)),
         format="tiff" if formats.LABELS_TIFF.key in keys and formats.LABELS_PNG.key not in keys else "png",
-        device=adapt.device,
-        channels=adapt.channels,
+        device=_device(situation.device),
+        channels=_channels(situation.channels),
     )
-    lines += [adapt.command_line(), predict.command_line()]
-    return "\n".join(lines if keys else [*lines, *_looks(situation, adapt, folder)]) + "\n"
+
+
+def _kept(bundle: Path, keys: Collection[str]) -> list[str]:
+    """Where the model lies, for those who want to take it along."""
+    wanted = {formats.BUNDLE.key, formats.BUNDLE_ZIP.key} & set(keys)
+    return [f"# The model is a folder already: {bundle}"] if wanted else []
 
 
 def _looks(situation: Situation, adapt: AdaptRequest, folder: Path) -> list[str]:

@@ -168,6 +168,7 @@ class AdaptWidget(QWidget):
     def _connect(self) -> None:
         self._adapt.adapt.connect(self._on_adapt)
         self._choices.changed.connect(self._conductor.show)
+        self._kept_rounds.recalled.connect(self._export.setReady)
         self._conductor.told.connect(self._history.show_status)
         self._conductor.told.connect(self._activity.show_status)
         self._choices.sample_chosen.connect(self._settle_in)
@@ -200,6 +201,7 @@ class AdaptWidget(QWidget):
     def _on_layers(self) -> None:
         self._targets.on_layers()
         self._source_layers.on_layers()
+        self._next.on_layers()
 
     def _settle_in(self) -> None:
         """A sample has all it needs: fold what is chosen, so that the classes are seen, and show the whole image."""

@@ -27,6 +27,8 @@ class KeptModel:
     began_from: tuple[Any, ...]
     """The source, the language model and the device that its first round began with."""
     bundle: Path
+    round: int
+    """Number of the round in the window."""
 
 
 @dataclass
@@ -42,10 +44,12 @@ class EngineMemory:
     """What the images were when they were sent, where that can be told without reading them."""
     rounds: int = 0
     """Rounds that the present model has finished."""
+    numbers: dict[int, int] = field(default_factory=dict)
+    """The engine's number of the rounds whose models it holds, by the number that they have in the window; its 0 is what it began with."""
     kept: dict[int, Path] = field(default_factory=dict)
-    """Bundles with the model after some of these rounds; 0 is that before the first."""
-    standing: Path | None = None
-    """The bundle of the model that stands, or else of the last one before it that is kept."""
+    """Bundles with the models of some of these rounds, by the number in the window."""
+    standing: int | None = None
+    """Which of them stands, or else the last one before it that is kept."""
     follows: KeptModel | None = None
     """What stood in the engine before this one, when that died; or the round that a person goes back to."""
 
@@ -53,11 +57,23 @@ class EngineMemory:
         """What a fresh engine may go on from when this one is gone."""
         if self.model is None or self.standing is None:
             return EngineMemory(follows=self.follows if self.model is None else None)
-        return EngineMemory(follows=KeptModel(self.model, self.standing))
+        return EngineMemory(follows=KeptModel(self.model, self.kept[self.standing], self.standing))
+
+    def begin(self, model: tuple[Any, ...], after: KeptModel | None) -> None:
+        """The engine has another model: a new one, or the one `after` a round of before."""
+        number = 0 if after is None else after.round
+        self.model, self.rounds, self.numbers = model, 0, {number: 0}
+        self.kept = {} if after is None else {number: after.bundle}
+        self.standing = None if after is None else number
+
+    def finish(self, number: int) -> None:
+        """The engine has finished the round that the window calls `number`."""
+        self.rounds += 1
+        self.numbers[number] = self.rounds
 
     def keep(self, number: int, bundle: Path) -> None:
         """The model that stands was kept after round `number`."""
-        self.kept[number] = self.standing = bundle
+        self.kept[number], self.standing = bundle, number
 
 
 def iter_greeting(client: Client, memory: EngineMemory) -> Iterator[Event]:

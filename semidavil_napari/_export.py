@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from qtpy.QtCore import QObject
 from qtpy.QtWidgets import QApplication
@@ -29,6 +30,11 @@ from semidavil_napari._round_plan import RoundPlan
 from semidavil_napari._rounds import iter_images
 from semidavil_napari._session import Stage
 from semidavil_napari._start_model import iter_model
+
+_COPIED: Final = "Copied: paste it into a terminal."
+_COPIED_KEPT: Final = (
+    "Copied: the lines predict with the model that the project keeps. Paste them into a terminal."
+)
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,8 @@ class ExportController(QObject):
             clipboard = QApplication.clipboard()
             if clipboard is not None:
                 clipboard.setText(command_lines(situation, folder, keys))
-            text = "Copied: paste it into a terminal."
+            kept = dialog is not None and situation.bundle is not None
+            text = _COPIED_KEPT if kept else _COPIED
         (self._adapt if dialog is None else dialog).say(text)
 
 

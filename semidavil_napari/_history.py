@@ -27,7 +27,7 @@ from semidavil_napari._jobs import EngineJobs, Job
 from semidavil_napari._layers import LayerBook, Place
 from semidavil_napari._panels.plot import RoundPlot
 from semidavil_napari._panels.rounds import RoundsPanel, RoundsView
-from semidavil_napari._round_list import RoundEntry, RoundList
+from semidavil_napari._round_list import RoundEntry, RoundList, own_name
 from semidavil_napari._round_plan import RoundPlan
 from semidavil_napari._rounds import iter_going_back, iter_restore
 from semidavil_napari._session import Stage, Status
@@ -106,16 +106,21 @@ class HistoryController:
         elif (plan := self._plan()) is None:
             show_info(f"{entry.name} can be gone back to once Adapt could run: see what is missing there.")
         elif entry.kept is not None:
-            self._run(sentence, self.recorded(partial(_go_back, plan, entry.kept), plan.classes))
+            job = partial(_go_back, plan, entry.number, entry.kept)
+            self._run(sentence, self.recorded(job, plan.classes))
 
     def undo(self) -> None:
         """Undo going back."""
         if (entry := self.rounds.undo) is not None:
             self.go_to(entry.key)
 
-    def recall(self, listed: Mapping[str, Any], names: Mapping[int, str], kept: Mapping[int, Path]) -> None:
-        """Show the rounds of an earlier window, as ``ListRounds`` lists them; there is a way back to those that are `kept`."""
-        self.rounds.recall(listed, names, kept)
+    def recall(
+        self, listed: Mapping[str, Any], names: Mapping[int, str], kept: Mapping[int, Path], stood: int
+    ) -> None:
+        """Show the rounds of an earlier window, where `stood` was the last; there is a way back to those that are `kept`."""
+        self.rounds.recall(listed, names, kept, stood)
+        self._archive.clear()
+        self._plot.clear()
         self._show()
 
     def show_status(self, status: Status) -> None:
@@ -141,13 +146,13 @@ class HistoryController:
             case PreviewReady() if self._training:
                 self._half_trained.add(event.image)
             case ModelChanged():
-                self.rounds.model_changed(event.goes_on_from)
-                self._plot.clear()
+                self._model_changed(event)
             case RoundFinished() if event.round > 0:
                 self._training = False
                 self.rounds.finished(event)
             case RoundRestored():
                 self.rounds.restored(event.round)
+                self._show_curve()
             case _:
                 return
         if not isinstance(event, StepFinished | HeldOutMeasured | PreviewReady):
@@ -158,9 +163,20 @@ class HistoryController:
             return
         self._training = True
         self._half_trained.clear()
-        number = 1 + max((e.number for e in self.rounds.entries if e.available), default=0)
-        self._plot.begin(f"Round {number}", event.total if event.unit == "seconds" else 0.0)
+        self._plot.begin(own_name(event.round), event.total if event.unit == "seconds" else 0.0)
         self._plot.show()
+
+    def _model_changed(self, event: ModelChanged) -> None:
+        self.rounds.model_changed(event.goes_on_from)
+        if event.goes_on_from:
+            self._show_curve()
+        else:
+            self._plot.clear()
+
+    def _show_curve(self) -> None:
+        """The plot shows the round whose model stands."""
+        if (current := self.rounds.current) is not None:
+            self._plot.look_at(own_name(current.number))
 
     def _on_failed(self, _: str) -> None:
         if self._training:
@@ -217,7 +233,7 @@ class HistoryController:
 
     def _show(self) -> None:
         current = self.rounds.current
-        comparable = (e.key for e in self.rounds.entries if e.available and self._archive.has(e.number))
+        comparable = (e.key for e in self.rounds.entries if self._archive.has(e.number))
         self._panel.setValue(
             RoundsView(
                 entries=self.rounds.entries,
@@ -237,6 +253,11 @@ def _restore(
 
 
 def _go_back(
-    plan: RoundPlan, bundle: Path, client: EngineClient, memory: EngineMemory, stops: Callable[[], int]
+    plan: RoundPlan,
+    number: int,
+    bundle: Path,
+    client: EngineClient,
+    memory: EngineMemory,
+    stops: Callable[[], int],
 ) -> Iterator[Event]:
-    return iter_going_back(client, memory, plan, bundle, stops)
+    return iter_going_back(client, memory, plan, number, bundle, stops)

@@ -48,10 +48,8 @@ class Outcomes(QObject):
                 classes = self._jobs.classes or self._classes.value()
                 if classes is not None:
                     self._book.show(event, classes)
-            case ModelChanged() if event.goes_on_from:
-                self._export.setReady(True)
-            case RoundFinished() | RoundRestored():
-                if isinstance(event, RoundFinished) and event.round > 0:
+            case ModelChanged() | RoundFinished() | RoundRestored():
+                if _leaves_a_model(event):
                     self._export.setReady(True)
                 standing = self._history.rounds.current
                 self._classes.setScores(class_scores(standing.scores if standing is not None else {}))
@@ -59,3 +57,10 @@ class Outcomes(QObject):
     def _on_failed(self, _: str) -> None:
         if self._jobs.engine_pid is None:  # the model is gone with its engine
             self._export.setReady(False)
+
+
+def _leaves_a_model(event: ModelChanged | RoundFinished | RoundRestored) -> bool:
+    """Whether there is an adapted model from now on, if there was none."""
+    if isinstance(event, ModelChanged):
+        return event.goes_on_from > 0
+    return isinstance(event, RoundFinished) and event.round > 0

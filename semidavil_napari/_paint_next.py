@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from semidavil_core.classes import ClassSet
 from semidavil_core.engine.client import EngineClient
 from semidavil_core.engine.requests import Suggest
-from semidavil_core.events import Done, Event, RoundFinished, Suggestion, SuggestionsReady
+from semidavil_core.events import (
+    Done,
+    Event,
+    ModelChanged,
+    RoundFinished,
+    RoundRestored,
+    StageStarted,
+    Suggestion,
+    SuggestionsReady,
+)
 from semidavil_napari._engine_memory import EngineMemory
 from semidavil_napari._flight import Flight
 from semidavil_napari._jobs import EngineJobs
@@ -25,8 +34,10 @@ from semidavil_napari._suggestion_layers import Ring, SuggestionLayers
 KEY: Final = "suggestions"
 COUNT: Final = 8
 _LOOKING: Final = "Looking for places …"
+_AFTER: Final = "After this round it shows where one more stroke helps most."
 _NONE_LEFT: Final = "Every place is painted. Adapt again to find new ones."
 _ALL_SURE: Final = "No place stands out: the model is sure wherever you have not painted."
+_GONE: Final = "The images with places to paint are gone. Adapt to others to find new places."
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,10 @@ class PaintNext(QObject):
         self._has_model = False
         self._fly_when_found = 0
         self._words = Places().words
+        self._redraw = QTimer(self)  # a layer that goes may be one of several that are just being removed
+        self._redraw.setSingleShot(True)
+        self._redraw.setInterval(0)
+        self._redraw.timeout.connect(self._draw)
         panel.wanted.connect(self.go)
         jobs.happened.connect(self._on_event)
         jobs.quiet_ended.connect(self._on_quiet_ended)
@@ -98,7 +113,6 @@ class PaintNext(QObject):
         spot = self._spots[self._current]
         image = self._book.image(spot.place.key)
         if image is None:
-            self._drop([spot])
             return
         self._looks = True
         world = self._layers.to_world(image, spot.ring(1, chosen=True))
@@ -109,7 +123,13 @@ class PaintNext(QObject):
 
     def on_strokes(self) -> None:
         """Strokes may have changed: places with paint go away."""
-        self._drop([spot for spot in self._spots if self._is_painted(spot)])
+        if self._drop([spot for spot in self._spots if self._is_painted(spot)], _NONE_LEFT):
+            self._draw()
+
+    def on_layers(self) -> None:
+        """Layers may have come or gone: the places of an image go with it."""
+        if self._drop([spot for spot in self._spots if self._book.place_of(spot.place.name) is None], _GONE):
+            self._redraw.start()
 
     def forget(self) -> None:
         """The model is gone or another one: its places mean nothing any more."""
@@ -126,19 +146,27 @@ class PaintNext(QObject):
         self._jobs.start_when_idle(KEY, partial(_suggest_job, COUNT))
 
     def _on_event(self, event: Event) -> None:
-        if event.kind == "ModelChanged":
-            self.forget()
-        elif (isinstance(event, RoundFinished) and event.round > 0) or event.kind == "RoundRestored":
+        if _leaves_a_round(event):
             self._has_model = True
             self._set([], _LOOKING)
             self._ask()
+        elif isinstance(event, ModelChanged):
+            self.forget()
+        elif isinstance(event, StageStarted) and event.round and self._words == _LOOKING:
+            self._jobs.forget(KEY)  # the round that begins leaves another model, which is asked then
+            self._set([], _AFTER)
         elif isinstance(event, SuggestionsReady):
-            found = [(told, self._book.place_of(told.image)) for told in event.suggestions]
-            self._set([_Spot(told, place) for told, place in found if place is not None], _ALL_SURE)
-            self.on_strokes()
+            self._found(event.suggestions)
             if self._fly_when_found and self._spots:
                 self.go(self._fly_when_found)
             self._fly_when_found = 0
+
+    def _found(self, suggestions: Sequence[Suggestion]) -> None:
+        places = [(told, self._book.place_of(told.image)) for told in suggestions]
+        spots = [_Spot(told, place) for told, place in places if place is not None]
+        gone = bool(suggestions) or not self._book.targets()
+        self._set(spots, _GONE if gone else _ALL_SURE)
+        self.on_strokes()
 
     def _on_quiet_ended(self, key: str) -> None:
         if key == KEY and self._words == _LOOKING:  # made way for a person's job
@@ -159,9 +187,10 @@ class PaintNext(QObject):
         self._draw()
         self._show()
 
-    def _drop(self, gone: list[_Spot]) -> None:
+    def _drop(self, gone: list[_Spot], words: str) -> bool:
+        """Forget places, with `words` for when none is left; whether there were any."""
         if not gone:
-            return
+            return False
         at = self._current
         chosen = None if at is None else self._spots[at]
         before = 0 if at is None else sum(spot in gone for spot in self._spots[:at])
@@ -173,9 +202,9 @@ class PaintNext(QObject):
         else:
             self._current = None
         self._looks = self._looks and chosen in self._spots
-        self._words = self._words if self._spots else _NONE_LEFT
-        self._draw()
+        self._words = self._words if self._spots else words
         self._show()
+        return True
 
     def _draw(self) -> None:
         rings = [
@@ -215,6 +244,16 @@ class PaintNext(QObject):
         reach = told.radius
         box = tuple(slice(max(0, round(at - reach)), round(at + reach) + 1) for at in (told.y, told.x))
         return bool(np.asarray(layer.data[(*spot.place.index, *box)]).any())
+
+
+def _leaves_a_round(event: Event) -> bool:
+    """Whether another model stands that has learnt in a round, so that it is worth asking."""
+    match event:
+        case RoundFinished():
+            return event.round > 0
+        case ModelChanged():
+            return event.goes_on_from > 0
+    return isinstance(event, RoundRestored)
 
 
 def _suggest_job(

@@ -60,6 +60,8 @@ class Plans:
             self._source.prepare_budget,
             guidance.vlm,
             guidance.device,
+            number=self._project.next_round,
+            goes_on_from=self._project.round_of(source.folder),
             keep_in=self._project.next_bundle,
         )
 

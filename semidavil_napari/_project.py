@@ -90,6 +90,7 @@ class ProjectKeeper(QObject):
         for panel in self._desk.panels:
             panel.changed.connect(self.autosave.on_changed)
         self._rounds.changed.connect(self.autosave.on_changed)
+        self._rounds.failed.connect(lambda sentence: self._panel.setStatus(sentence, failed=True))
 
     # what others ask
 
@@ -102,6 +103,15 @@ class ProjectKeeper(QObject):
     def next_bundle(self) -> Path:
         """Where the model after the next round shall be kept: in the project, or for as long as the window is open."""
         return self._rounds.next_bundle()
+
+    @property
+    def next_round(self) -> int:
+        """Number of the next round."""
+        return self._rounds.next_number
+
+    def round_of(self, bundle: Path) -> int:
+        """Number of the round whose model a bundle is; 0 if it is none's."""
+        return self._rounds.round_of(bundle)
 
     @property
     def standing_bundle(self) -> Path | None:
@@ -257,13 +267,11 @@ class ProjectKeeper(QObject):
             self._desk.set_classes(found.state.classes)
         self._desk.tick(found.state.settings)
         self._layers.look(found.state.view)
-        self._rounds.recall(found.project.rounds, found.rounds, found.round, found.next_round)
+        self._rounds.recall(found, self._files)
         if found.project.read_only is None:
             self.autosave.go_on_in(found.project, found.state)
-            self._rounds.take(found.project, self._files)
         else:  # what is painted goes to recovery until it is saved elsewhere
             self.autosave.let_go(found.project)
-            self._rounds.take(None, self._files)
         self._panel.setSaved(self.project is not None)
         self._hold(False)
         well = f"Opened {found.project.folder.name}; every stroke is saved by itself."

@@ -168,6 +168,19 @@ def begin_project(folder: Path, former: Project | None) -> Project:
     return project
 
 
+def bring_model(project: Project, number: int, bundle: Path, *, spare: int | None) -> bool:
+    """Let the model after a round that lies elsewhere come into a project, and old ones go; whether it is there now.
+
+    Raises
+    ------
+    OutputNotWritable
+        It cannot be written there.
+    """
+    there = project.rounds.adopt(number, bundle)
+    project.rounds.prune(spare)
+    return there
+
+
 def copy_of(layer_data: Any, index: tuple[int, ...]) -> NDArray[Any]:
     """A copy of one plane, so that painting goes on."""
     return np.array(layer_data[index])

@@ -5,27 +5,29 @@ So an engine that dies takes no model along, and a round of an earlier window ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from semidavil_core.engine.client import EngineClient
 from semidavil_core.engine.requests import SaveBundle
 from semidavil_core.events import Event, FinishReason, ModelChanged, RoundFinished, RoundRestored
+from semidavil_core.export.bundle_files import is_bundle
 from semidavil_core.project.folder import Project
-from semidavil_core.project.rounds import RoundStore, SavedRound
+from semidavil_core.project.rounds import SavedRound
 from semidavil_napari._aside import Aside
 from semidavil_napari._engine_memory import EngineMemory
 from semidavil_napari._history import HistoryController
 from semidavil_napari._jobs import EngineJobs
 from semidavil_napari._model_shelf import ModelShelf
-from semidavil_napari._project_files import Writer
+from semidavil_napari._project_files import Found, Writer, bring_model
 from semidavil_napari._round_list import RoundEntry
 
 _KEEP = "project model"
+_CLOSING_SECONDS: Final = 2.0
 
 
 class ProjectRounds(QObject):
@@ -41,32 +43,40 @@ class ProjectRounds(QObject):
 
     changed = Signal()
     """Something is to be written."""
+    failed = Signal(str)
+    """A sentence: a model could not be kept."""
+    recalled = Signal(bool)
+    """The rounds of another project are shown; whether there is a model among them to go on from."""
 
     def __init__(self, jobs: EngineJobs, history: HistoryController, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._jobs, self._history = jobs, history
         self._project: Project | None = None
         self._files: Aside | None = None
-        self._numbers: dict[int, int] = {}
         self._noted: dict[int, SavedRound] = {}
-        self._next = 1
-        self._base = self.current = 0
+        self.next_number = 1
+        """Number of the next round."""
+        self.current = 0
+        """Number of the round that the project goes on from when it is opened again."""
+        self._base = 0
         self._shelf = ModelShelf()
+        self._models = Aside(parent=self)
+        """Copies models, which takes longer than strokes may wait."""
         jobs.happened.connect(self._on_event)
         jobs.ended.connect(self._on_ended)
 
-    def take(self, project: Project | None, files: Aside) -> None:
-        """Note rounds in `project` from now on."""
+    def take(self, project: Project, files: Aside) -> None:
+        """Note rounds in `project` from now on, those that there are at once."""
         self._project, self._files = project, files
         self._noted.clear()
-        if project is not None:
-            self._note()
+        self._note()
+        self._bring(project)
 
-    def recall(self, store: RoundStore, rounds: Sequence[SavedRound], current: int, next_number: int) -> None:
-        """Show the rounds of a project that was opened."""
-        self._numbers.clear()
-        self._base, self.current, self._next = current, current, next_number
-        self._noted = {saved.round: saved for saved in rounds}
+    def recall(self, found: Found, files: Aside) -> None:
+        """Show the rounds of a project that was opened, and note further ones there, unless it can only be read."""
+        self._project, self._files = (found.project if found.project.read_only is None else None), files
+        self._base, self.current, self.next_number = found.round, found.round, found.next_round
+        self._noted = {saved.round: saved for saved in found.rounds}
         rows = [
             {
                 "round": r.round,
@@ -76,49 +86,58 @@ class ProjectRounds(QObject):
                 "scores": r.scores,
                 "parent": 0,
             }
-            for r in rounds
+            for r in found.rounds
         ]
-        kept = {r.round: store.bundle(r.round) for r in rounds}
-        self._history.recall({"rounds": rows}, {r.round: r.name for r in rounds if r.name}, kept)
+        kept = {r.round: found.project.rounds.bundle(r.round) for r in found.rounds}
+        names = {r.round: r.name for r in found.rounds if r.name}
+        self._history.recall({"rounds": rows}, names, kept, found.round)
+        self.recalled.emit(found.bundle is not None)
+
+    def round_of(self, bundle: Path) -> int:
+        """Number of the round whose model a bundle is; 0 if it is none's."""
+        return next((e.number for e in self._history.rounds.entries if e.kept == bundle), 0)
 
     def next_bundle(self) -> Path:
         """Where the model after the next round shall be kept."""
-        return self._place(self._next)
+        return self._place(self.next_number)
 
     def close(self) -> None:
-        """Let go of models that no project keeps."""
+        """Let go of models that no project keeps, within a few seconds."""
+        if not self._models.idle:
+            self._models.finish(_CLOSING_SECONDS)
+        self._models.close()
         self._shelf.close()
 
     def standing_bundle(self) -> Path | None:
-        """Where the model of the standing round is kept; None without a project or a round."""
-        return (
-            self._project.rounds.bundle(self.current) if self._project is not None and self.current else None
-        )
+        """Where the project keeps the model that stands, or that it goes on from while none does; None if it does not."""
+        stands = self._history.rounds.current
+        number = self.current if stands is None else stands.number
+        if self._project is None or not self._project.rounds.has_bundle(number):
+            return None
+        return self._project.rounds.bundle(number)
 
     def keep_present(self) -> None:
-        """Keep the model that stands now, once the engine is free: the project was saved after its round."""
+        """Keep the model that stands now, once the engine is free, if it lies nowhere: the project was saved during its round."""
         current = self._history.rounds.current
-        number = None if current is None else self._numbers.get(current.number)
-        if current is not None and number is not None and self._project is not None:
-            bundle = self._project.rounds.bundle(number)
+        if current is None or (current.kept is not None and is_bundle(current.kept)):
+            return
+        if current.number and self._project is not None:
+            bundle = self._project.rounds.bundle(current.number)
             self._history.rounds.keep(current.number, bundle)
             self._jobs.start_when_idle(_KEEP, partial(_keep_job, current.number, bundle))
 
     def _on_event(self, event: Event) -> None:
         match event:
             case ModelChanged():
-                self._numbers.clear()
-                if event.goes_on_from:
-                    self.current = int(Path(event.goes_on_from).parent.name)
-                self._base = self.current
+                self._base = self.current = event.goes_on_from or self.current
             case RoundFinished() if event.round > 0:
-                self._history.rounds.keep(event.round, self.next_bundle())
-                self._numbers[event.round], self._next = self._next, self._next + 1
+                self._history.rounds.keep(event.round, self._place(event.round))
+                self.next_number = max(self.next_number, event.round + 1)
                 if event.reason != FinishReason.RESTORED:
-                    self.current = self._numbers[event.round]
+                    self.current = event.round
                 QTimer.singleShot(0, self._note)
             case RoundRestored():
-                self.current = self._numbers.get(event.round, self._base)
+                self.current = event.round or self._base
             case _:
                 return
         self.changed.emit()
@@ -126,22 +145,34 @@ class ProjectRounds(QObject):
     def _on_ended(self) -> None:
         """A project that was saved while a round ran has not its model yet."""
         if self._project is not None and self.current and not self._project.rounds.has_bundle(self.current):
+            self._bring(self._project)
             self.keep_present()
 
     def _place(self, number: int) -> Path:
         """Where the model after a round is kept, or shall be."""
         return self._shelf.place(number) if self._project is None else self._project.rounds.bundle(number)
 
+    def _bring(self, project: Project) -> None:
+        """Let models that lie elsewhere, as those of rounds before the first save, come into the project."""
+        for entry in self._history.rounds.entries:
+            if entry.kept is not None and entry.kept != project.rounds.bundle(entry.number):
+                work = partial(bring_model, project, entry.number, entry.kept, spare=self.current)
+                then = partial(self._brought, project, entry.number)
+                self._models(f"{project.folder} {entry.number}", work, then, self.failed.emit)
+
+    def _brought(self, project: Project, number: int, there: bool) -> None:
+        if there and project is self._project:
+            self._history.rounds.keep(number, project.rounds.bundle(number))
+
     def _note(self) -> None:
         """Write the rounds that are new or have another name."""
+        if self._project is None or self._files is None:
+            return
         for entry in self._history.rounds.entries:
-            if entry.available and entry.number > 0:
-                number = self._numbers.setdefault(entry.number, self._next)
-                self._next = max(self._next, number + 1)
-                saved = _saved(entry, number)
-                if self._project is not None and self._files is not None and self._noted.get(number) != saved:
-                    self._noted[number] = saved
-                    self._write(saved, self._project, self._files)
+            saved = _saved(entry)
+            if entry.number and self._noted.get(entry.number) != saved:
+                self._noted[entry.number] = saved
+                self._write(saved, self._project, self._files)
 
     def _write(self, saved: SavedRound, project: Project, files: Aside) -> None:
         files(
@@ -149,9 +180,10 @@ class ProjectRounds(QObject):
         )
 
 
-def _saved(entry: RoundEntry, number: int) -> SavedRound:
-    name = f"Round {number}" if entry.name == f"Round {entry.number}" else entry.name
-    return SavedRound(number, name, str(entry.reason), entry.steps, entry.seconds, dict(entry.scores))
+def _saved(entry: RoundEntry) -> SavedRound:
+    return SavedRound(
+        entry.number, entry.name, str(entry.reason), entry.steps, entry.seconds, dict(entry.scores)
+    )
 
 
 def _keep_job(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +32,7 @@ class RoundEntry:
     key: int
     """Unique in the list, also across models."""
     number: int
-    """The engine's number; 0 is the start."""
+    """Number in the window and in its project, which never comes twice; 0 is the start."""
     name: str
     steps: int = 0
     seconds: float = 0.0
@@ -72,6 +71,11 @@ class RoundEntry:
         return Verdict.BETTER if change > 0 else Verdict.WORSE
 
 
+def own_name(number: int) -> str:
+    """What a round is called if nobody names it; 0 is the start."""
+    return f"Round {number}" if number else START
+
+
 class RoundList:
     """All rounds of a window, the oldest first."""
 
@@ -83,7 +87,7 @@ class RoundList:
     @property
     def current(self) -> RoundEntry | None:
         """The entry whose model stands; None if there is no model."""
-        return next((e for e in self.entries if e.key == self._current), None)
+        return next((e for e in self.entries if e.key == self._current and e.available), None)
 
     @property
     def worse(self) -> RoundEntry | None:
@@ -94,8 +98,9 @@ class RoundList:
 
     @property
     def undo(self) -> RoundEntry | None:
-        """Where going back last came from."""
-        return self.get(self._left[-1]) if self._left else None
+        """Where going back last came from, if there is still a way back."""
+        entry = self.get(self._left[-1]) if self._left else None
+        return entry if entry is not None and entry.reachable else None
 
     def get(self, key: int) -> RoundEntry | None:
         """The entry of a key."""
@@ -111,29 +116,29 @@ class RoundList:
 
     # what happens
 
-    def model_changed(self, goes_on_from: str = "") -> None:
-        """Another model stands, rounds count from 1 again: of earlier rounds only those on the disk can be gone back to.
+    def model_changed(self, goes_on_from: int = 0) -> None:
+        """Another model stands: of earlier rounds only those on the disk can be gone back to.
 
         Parameters
         ----------
         goes_on_from
-            The bundle of one of them, if it is its model.
+            Number of the one whose model it is; 0 if it is a new model.
         """
-        before = next(
-            (e for e in reversed(self.entries) if e.kept is not None and str(e.kept) == goes_on_from), None
-        )
         self.lost()
-        start = (
-            RoundEntry(0, 0, START)
-            if before is None
-            else RoundEntry(0, 0, f"{before.name}, again", kept=before.kept)
-        )
-        self._current = self._append(start).key
+        same = next((e for e in self.entries if goes_on_from and e.number == goes_on_from), None)
+        if same is None:
+            self._left = []
+            self._current = self._append(RoundEntry(0, 0, START)).key
+        else:
+            self._change(same, available=True)
+            self._stand(same.key)
 
     def lost(self) -> None:
-        """The engine is gone, and with it every model."""
+        """The engine is gone, and with it every model; what stood, and the way back, are remembered as far as the disk has them."""
         self.entries = [replace(e, available=False) for e in self.entries if e.number > 0]
-        self._current, self._left = None, []
+        keys = {e.key for e in self.entries}
+        self._left = [key for key in self._left if key in keys]
+        self._current = self._current if self._current in keys else None
 
     def finished(self, event: RoundFinished) -> None:
         """A round is over."""
@@ -146,7 +151,7 @@ class RoundList:
             RoundEntry(
                 0,
                 event.round,
-                self._own_name(event.round),
+                own_name(event.round),
                 event.steps,
                 event.seconds,
                 event.reason,
@@ -161,43 +166,56 @@ class RoundList:
     def restored(self, number: int) -> None:
         """The model of a round stands again; where it came from can be gone back to."""
         entry = self._of_number(number)
-        if entry is None or entry.key == self._current:
-            return
-        if self._left and self._left[-1] == entry.key:
-            self._left.pop()
-        elif self._current is not None:
-            self._left.append(self._current)
-        self._current = entry.key
+        if entry is not None:
+            self._stand(entry.key)
 
     def keep(self, number: int, bundle: Path) -> None:
-        """The model of a round of the present model is kept on the disk."""
-        here = self._of_number(number)
-        self.entries = [replace(e, kept=bundle) if e is here else e for e in self.entries]
+        """The model of a round is kept on the disk."""
+        for entry in [e for e in self.entries if e.number == number]:
+            self._change(entry, kept=bundle)
 
     def rename(self, key: int, name: str) -> None:
         """Give a round another name; an empty one gives its own back."""
         entry = self.get(key)
         if entry is not None:
-            own = self._own_name(entry.number, besides=key) if entry.number else START
-            renamed = replace(entry, name=name.strip() or own)
-            self.entries = [renamed if e is entry else e for e in self.entries]
+            self._change(entry, name=name.strip() or own_name(entry.number))
 
     def recall(
-        self, listed: Mapping[str, Any], names: Mapping[int, str], kept: Mapping[int, Path] | None = None
+        self,
+        listed: Mapping[str, Any],
+        names: Mapping[int, str],
+        kept: Mapping[int, Path] | None = None,
+        stood: int = 0,
     ) -> None:
-        """Show rounds of an earlier window in place of all others; their models are not in the engine, but may be `kept`."""
-        self.entries, self._current, self._left = [], None, []
+        """Show rounds of an earlier window in place of all others; their models are not in the engine, but may be `kept`.
+
+        Parameters
+        ----------
+        listed, names
+            The rounds, and what they are called, by number.
+        kept
+            Where their models lie on the disk.
+        stood
+            Number of the one whose model stood there last; 0 if none did.
+        """
+        self.entries, self._left = [], []
         for row in listed.get("rounds", []):
             number = int(row["round"])
-            name = names.get(number, f"Round {number}" if number else START)
+            name = names.get(number, own_name(number))
             told = (row["steps"], row["seconds"], row["reason"], row["scores"], row["parent"])
             self._append(RoundEntry(0, number, name, *told, available=False, kept=(kept or {}).get(number)))
+        self._current = next((e.key for e in self.entries if e.number == stood), None)
 
-    def _own_name(self, number: int, besides: int = 0) -> str:
-        """What a round is called if nobody names it; rounds of earlier models may have had its number."""
-        taken = {e.name for e in self.entries if e.key != besides}
-        names = (f"Round {number}" if n == 1 else f"Round {number} ({n})" for n in count(1))
-        return next(name for name in names if name not in taken)
+    def _stand(self, key: int) -> None:
+        """The model of an entry stands again; what stood before it can be gone back to."""
+        if self._left and self._left[-1] == key:
+            self._left.pop()
+        elif self._current is not None and self._current != key:
+            self._left.append(self._current)
+        self._current = key
+
+    def _change(self, entry: RoundEntry, **new: Any) -> None:
+        self.entries = [replace(e, **new) if e is entry else e for e in self.entries]
 
     def _append(self, entry: RoundEntry) -> RoundEntry:
         entry = replace(entry, key=1 + max((e.key for e in self.entries), default=0))

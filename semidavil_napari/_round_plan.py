@@ -47,5 +47,9 @@ class RoundPlan:
     settings: Mapping[str, Any] = field(default_factory=dict)
     hold_out: float = HOLD_OUT
     """Share of each class's strokes that the round is measured on instead of trained on."""
+    number: int = 1
+    """What the window, and its project, call the round; the engine counts those of its model alone."""
+    goes_on_from: int = 0
+    """Number of the round whose model `source` is, as in a project that was opened again; 0 if it is none's."""
     keep_in: Path | None = None
     """Where the model after the round is kept, so that an engine that dies does not take it along; None: nowhere."""

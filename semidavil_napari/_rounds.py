@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,15 @@ from semidavil_core.engine.requests import (
     SetScribbles,
 )
 from semidavil_core.errors import EngineFailed, OutputNotWritable
-from semidavil_core.events import Event, Notice, PreviewReady, RoundRestored, StageProgress, StageStarted
+from semidavil_core.events import (
+    Event,
+    Notice,
+    PreviewReady,
+    RoundFinished,
+    RoundRestored,
+    StageProgress,
+    StageStarted,
+)
 from semidavil_napari._engine_memory import Client, EngineMemory, KeptModel, iter_answer, iter_greeting
 from semidavil_napari._round_plan import PlanImage, RoundPlan
 from semidavil_napari._session import Stage
@@ -61,53 +70,59 @@ def iter_round(
         yield from _iter_first_look(client, plan, stops)
         if stops():
             return
-    yield training_started(Stage.ADAPT, plan.budget)
-    yield from iter_answer(client, Adapt(plan.budget, plan.hold_out))
-    memory.rounds += 1
+    yield training_started(Stage.ADAPT, plan.budget, plan.number)
+    for event in iter_answer(client, Adapt(plan.budget, plan.hold_out)):
+        yield replace(event, round=plan.number) if isinstance(event, RoundFinished) else event
+    memory.finish(plan.number)
     if plan.keep_in is not None:
-        yield from _iter_keeping(client, memory, plan.keep_in)
+        yield from _iter_keeping(client, memory, plan.number, plan.keep_in)
     yield from _iter_predictions(client, plan, stops)
 
 
-def _iter_keeping(client: Client, memory: EngineMemory, bundle: Path) -> Iterator[Event]:
+def _iter_keeping(client: Client, memory: EngineMemory, number: int, bundle: Path) -> Iterator[Event]:
     """Keep the model on the disk; a full one costs that copy, not the round."""
     try:
         yield from iter_answer(client, SaveBundle(str(bundle)))
-        memory.keep(memory.rounds, bundle)
+        memory.keep(number, bundle)
     except OutputNotWritable as error:
         yield Notice(f"The model of this round could not be kept: {error}")
 
 
 def iter_restore(client: Client, memory: EngineMemory, number: int) -> Iterator[Event]:
-    """Go to the model that a round left (0: the start) and predict every image that the engine has.
+    """Go to the model that a round of the window left (0: the start) and predict every image that the engine has.
 
     Raises
     ------
     EngineFailed
         The engine is a fresh one.
     """
-    if not memory.greeted:
+    if number not in memory.numbers:
         yield from iter_greeting(client, memory)
         raise EngineFailed(
             "The engine that held the rounds is gone, so there is no way back to them; adapt again."
         )
     yield StageStarted(Stage.PREDICT, len(memory.images), "images")
     done = 0
-    for event in iter_answer(client, RestoreRound(number, tuple(memory.images))):
-        yield event
+    for event in iter_answer(client, RestoreRound(memory.numbers[number], tuple(memory.images))):
+        yield replace(event, round=number) if isinstance(event, RoundRestored) else event
         if isinstance(event, RoundRestored):
-            memory.standing = memory.kept.get(number)
+            memory.standing = number if number in memory.kept else None
         if isinstance(event, PreviewReady):
             done += 1
             yield StageProgress(done)
 
 
 def iter_going_back(
-    client: Client, memory: EngineMemory, plan: RoundPlan, bundle: Path, stops: Callable[[], int] = lambda: 0
+    client: Client,
+    memory: EngineMemory,
+    plan: RoundPlan,
+    number: int,
+    bundle: Path,
+    stops: Callable[[], int] = lambda: 0,
 ) -> Iterator[Event]:
     """Take the model of a round that only the disk holds, and predict every image."""
     yield from iter_greeting(client, memory)
-    memory.follows = KeptModel(wanted_model(plan), bundle)
+    memory.follows = KeptModel(wanted_model(plan), bundle, number)
     yield from iter_model(client, memory, plan)
     if stops():
         return

@@ -75,7 +75,7 @@ class Status:
     failed: bool = False
     """Whether `sentence` tells of an error."""
     rounds: int = 0
-    """Rounds finished so far."""
+    """Number of the round that finished last; 0 before the first."""
     seconds_left: float | None = None
     """Seconds until the present stage ends, where that can be told."""
 
@@ -114,6 +114,7 @@ class Session:
 
     status: Status = field(default_factory=Status)
     _budget: float = 0.0
+    _round: int = 0
     _counts_steps: bool = False
     _training: State = State.PREPARING
     _stage: str = ""
@@ -175,6 +176,7 @@ class Session:
         state = _STATE_OF_STAGE.get(Stage(event.stage)) if event.stage in set(Stage) else None
         if state in _TRAINING:
             self._budget, self._training, self._counts_steps = event.total, state, event.unit == "steps"
+            self._round = event.round
         if self.status.state is State.STOPPING and state is not State.PREDICTING:
             return self.status
         return self._set(
@@ -197,8 +199,7 @@ class Session:
         return event.seconds * (1 - event.fraction) / event.fraction if event.fraction else 0.0
 
     def _step_sentence(self, event: StepFinished, left: float) -> str:
-        in_round = self._training is State.ADAPTING
-        what = f"Round {self.status.rounds + 1}" if in_round else f"First, {Stage.PREPARE}"
+        what = f"Round {self._round}" if self._training is State.ADAPTING else f"First, {Stage.PREPARE}"
         parts = [f"{what}: {in_words(left)} left", f"{event.step} steps"]
         if event.mean_confidence is not None:
             parts.append(f"mean confidence {event.mean_confidence:.2f}")
@@ -221,10 +222,8 @@ class Session:
         if isinstance(event, RoundRestored):
             where = f"after round {event.round}" if event.round else "before the first round"
             self._outcome = f"The model is the one {where} again."
-            return
-        self.status = replace(self.status, rounds=0)
-        if event.goes_on_from:
-            self._outcome = "The model of the earlier round stands again."
+        elif event.goes_on_from:
+            self._outcome = f"The model is the one after round {event.goes_on_from} again."
 
     def _keep(self, sentence: str, fraction: float | None, left: float | None = None) -> Status:
         """New words within the state; while stopping, only the words of stopping stand."""

@@ -10,7 +10,7 @@ from semidavil_core.engine.requests import ArrayMap, LoadBundle, PrepareFromSour
 from semidavil_core.events import Event, ModelChanged, StageStarted
 from semidavil_core.export.bundle_files import is_bundle
 from semidavil_core.settings import Budget
-from semidavil_napari._engine_memory import Client, EngineMemory, iter_answer
+from semidavil_napari._engine_memory import Client, EngineMemory, KeptModel, iter_answer
 from semidavil_napari._round_plan import RoundPlan
 from semidavil_napari._session import Stage
 from semidavil_napari._sources import Source, SourceKind, classes_of_folder
@@ -21,26 +21,28 @@ def iter_model(client: Client, memory: EngineMemory, plan: RoundPlan) -> Iterato
     wanted = wanted_model(plan)
     if memory.model != wanted or memory.follows is not None:
         follows, memory.follows = memory.follows, None
-        going_on = follows is not None and follows.began_from == wanted and is_bundle(follows.bundle)
-        bundle = follows.bundle if going_on and follows is not None else None
-        if bundle is not None:
+        if follows is not None and (follows.began_from != wanted or not is_bundle(follows.bundle)):
+            follows = None
+        if follows is not None:
             yield StageStarted("loading the model of a round before", 0)
             yield from iter_answer(
-                client, LoadBundle(str(bundle), plan.device)
+                client, LoadBundle(str(follows.bundle), plan.device)
             )  # if it fails, nothing has changed
         memory.model = memory.classes = None
-        if bundle is not None:
-            yield from iter_answer(client, _source_of(plan.source, classes_of_folder(bundle)))
+        if follows is not None:
+            yield from iter_answer(client, _source_of(plan.source, classes_of_folder(follows.bundle)))
         elif plan.source.kind is SourceKind.BUNDLE:
             yield StageStarted("loading the bundle", 0)
             yield from iter_answer(client, _source_beside(plan.source))
             yield from iter_answer(client, LoadBundle(str(plan.source.folder), plan.device))
         else:
             yield from _iter_preparation(client, plan)
-        memory.model, memory.rounds = wanted, 0
-        memory.kept, memory.standing = ({0: bundle} if bundle is not None else {}), bundle
-        memory.classes = plan.source.named_now(plan.classes) if bundle is None else classes_of_folder(bundle)
-        yield ModelChanged("" if bundle is None else str(bundle))
+        after = follows or _round_of_the_source(plan)
+        memory.begin(wanted, after)
+        memory.classes = (
+            plan.source.named_now(plan.classes) if follows is None else classes_of_folder(follows.bundle)
+        )
+        yield ModelChanged(0 if after is None else after.round)
     yield from iter_classes(client, memory, plan.classes)
 
 
@@ -59,6 +61,11 @@ def iter_classes(client: Client, memory: EngineMemory, classes: ClassSet) -> Ite
 def wanted_model(plan: RoundPlan) -> tuple[Any, ...]:
     """What a model must have begun from to be the one of a plan."""
     return (plan.source, plan.vlm, plan.device)
+
+
+def _round_of_the_source(plan: RoundPlan) -> KeptModel | None:
+    """The round whose bundle is what the plan starts from."""
+    return KeptModel(wanted_model(plan), plan.source.folder, plan.goes_on_from) if plan.goes_on_from else None
 
 
 def _source_of(source: Source, classes: ClassSet) -> SetSource:
@@ -93,8 +100,8 @@ def _iter_preparation(client: Client, plan: RoundPlan) -> Iterator[Event]:
     )
 
 
-def training_started(stage: Stage, budget: Budget) -> StageStarted:
-    """The event that training begins, with what its budget counts."""
+def training_started(stage: Stage, budget: Budget, number: int = 0) -> StageStarted:
+    """The event that training begins, with what its budget counts and, of a round, its number."""
     if budget.steps is not None:
-        return StageStarted(stage, budget.steps, "steps")
-    return StageStarted(stage, budget.seconds, "seconds")
+        return StageStarted(stage, budget.steps, "steps", number)
+    return StageStarted(stage, budget.seconds, "seconds", number)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from semidavil_core.atomic_files import write_json
-from semidavil_core.export.bundle_files import is_bundle
+from semidavil_core.export.bundle_files import is_bundle, replaced_bundle
 
 _FILE: Final = "round.json"
 _BUNDLE: Final = "bundle"
@@ -77,6 +77,19 @@ class RoundStore:
     def has_bundle(self, number: int) -> bool:
         """Whether the model after a round is there, complete."""
         return is_bundle(self.bundle(number))
+
+    def adopt(self, number: int, bundle: Path) -> bool:
+        """Keep a copy of the model after a round that lies elsewhere, unless there is one; whether there is one now.
+
+        Raises
+        ------
+        OutputNotWritable
+            The folder cannot be written, or the disk is full.
+        """
+        if not self.has_bundle(number) and is_bundle(bundle):
+            with replaced_bundle(self.bundle(number)) as folder:
+                shutil.copytree(bundle, folder, dirs_exist_ok=True)
+        return self.has_bundle(number)
 
     def write(self, saved: SavedRound) -> None:
         """Note a round, or another name for it; written after its model, so that what is noted is complete.

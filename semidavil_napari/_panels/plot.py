@@ -52,7 +52,7 @@ class RoundPlot(QWidget):
 
     def begin(self, name: str, seconds: float) -> None:
         """A round begins that may take `seconds`."""
-        self.curves = [*self.curves[-_EARLIER:], Curve(name, seconds)]
+        self.curves = [*[curve for curve in self.curves if curve.loss][-_EARLIER:], Curve(name, seconds)]
         self._changed()
 
     def add_loss(self, seconds: float, loss: float) -> None:
@@ -74,6 +74,14 @@ class RoundPlot(QWidget):
             if not self.curves[-1].loss:
                 self.curves.pop()
             self._changed()
+
+    def look_at(self, name: str) -> None:
+        """Show the curve of this round before all others, or say that there is none."""
+        drawn = [curve for curve in self.curves if curve.loss]
+        shown = next((c for c in reversed(drawn) if c.name == name and not c.failed), None)
+        others = [curve for curve in drawn if curve is not shown]
+        self.curves = [*others[-_EARLIER:], shown or Curve(f"{name} (no curve)", 0.0)] if drawn else []
+        self._changed()
 
     def clear(self) -> None:
         """Forget all rounds."""

@@ -142,6 +142,18 @@ def test_older_models_go_scores_and_the_spared_model_stay(tmp_path: Path) -> Non
     assert not list(tmp_path.rglob(".*"))
 
 
+def test_a_model_that_lies_elsewhere_comes_along_unless_there_is_one_or_it_is_gone(tmp_path: Path) -> None:
+    before, store = RoundStore(tmp_path / "before"), RoundStore(tmp_path / "now")
+    finished(before, 1)
+    assert store.adopt(1, before.bundle(1))
+    assert store.has_bundle(1)
+    assert before.has_bundle(1)
+    assert store.adopt(1, before.bundle(7)), "it has its own"
+    assert not store.adopt(2, before.bundle(2))
+    assert not store.place(2).exists()
+    assert not list(tmp_path.rglob(".*"))
+
+
 def test_a_round_keeps_what_others_noted_in_it(tmp_path: Path) -> None:
     store = RoundStore(tmp_path)
     finished(store, 1)

@@ -72,6 +72,13 @@ def test_another_model_forgets_all() -> None:
     assert not archive.has(1)
 
 
+def test_the_predictions_of_rounds_stay_when_an_earlier_one_is_gone_on_from() -> None:
+    archive = PredictionArchive()
+    record(archive, ModelChanged(), seen(0), RoundFinished(1, "budget", 1, 1.0), seen(1))
+    record(archive, RoundFinished(2, "budget", 1, 1.0), seen(2), ModelChanged(1), seen(5))
+    assert [value(archive, n) for n in range(3)] == [None, 5, 2]
+
+
 def test_memory_is_bounded_and_the_oldest_goes_first() -> None:
     rng = np.random.default_rng(0)
     archive = PredictionArchive(limit=30_000)

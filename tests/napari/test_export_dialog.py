@@ -21,6 +21,7 @@ from semidavil_napari._command_lines import Situation, command_lines
 from semidavil_napari._session import State
 from semidavil_napari._sources import Source, SourceKind
 from tests.napari.conftest import child
+from tests.napari.test_project_window import save
 
 gui = pytest.mark.gui
 CLASSES = ClassSet.from_names(["road", "sky"])
@@ -198,6 +199,41 @@ def test_a_bundle_needs_no_preparation_and_a_later_round_starts_from_its_model(t
     later = command_lines(situation(tmp_path, bundle=tmp_path / "job/rounds/0002/bundle"))
     adapt, *_ = commands(later)
     assert options(adapt)["--model"] == str(tmp_path / "job/rounds/0002/bundle")
+
+
+def test_an_export_of_a_model_that_the_project_keeps_predicts_with_it_and_adapts_no_further(
+    tmp_path: Path,
+) -> None:
+    bundle = tmp_path / "job/rounds/0002/bundle"
+    entries = (ImageEntry("night", "night", (2, 4, 5), embedded=True),)
+    stands = situation(tmp_path, images=entries, project=tmp_path / "job", bundle=bundle)
+    text = command_lines(stands, tmp_path / "out", ["bundle", "labels_png", "confidence"])
+    (predict,) = commands(text)
+    assert predict[1] == "predict"
+    assert "--confidence" in predict
+    assert options(predict)["--model"] == str(bundle)
+    assert options(predict)["--images"] == str(tmp_path / "job/images")
+    assert options(predict)["--out"] == str(tmp_path / "out/predictions")
+    assert f"# The model is a folder already: {bundle}" in text
+    assert "#" not in command_lines(stands, tmp_path / "out", ["labels_png"])
+
+
+@gui
+def test_the_dialog_says_that_the_command_takes_the_model_of_the_project(
+    open_widget, qtbot, tmp_path
+) -> None:
+    widget, _ = open_widget()
+    save(qtbot, widget, tmp_path / "job")
+    dialog = dialog_after_a_round(qtbot, widget, tmp_path / "out", "labels_png")
+    click(qtbot, dialog, "semidavil_export_command")
+    (predict,) = commands(QApplication.clipboard().text())
+    assert options(predict)["--model"] == str(tmp_path / "job/rounds/0001/bundle")
+    assert "predict with the model that the project keeps" in child(dialog, "semidavil_export_words").text()
+    widget._history.go_to(widget._history.rounds.entries[0].key)
+    finished(qtbot, widget)
+    click(qtbot, dialog, "semidavil_export_command")
+    kinds = [words[1] for words in commands(QApplication.clipboard().text())]
+    assert kinds == ["prepare", "adapt", "predict"], "the project does not keep the start"
 
 
 def test_changed_classes_are_given_to_the_preparation_or_told(tmp_path: Path) -> None:

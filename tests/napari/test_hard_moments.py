@@ -89,7 +89,7 @@ def test_strokes_painted_in_a_round_whose_engine_dies_count_in_the_next(open_wid
     assert (second.scribbles == 1).any()
     let_go(State.ADAPTING)
     run_round(qtbot, widget)
-    assert "Round 1 finished" in status(widget)
+    assert "Round 2 finished" in status(widget)
     assert widget._jobs.engine_pid not in (None, dead)
 
 
@@ -101,7 +101,7 @@ def test_an_engine_that_dies_between_rounds_is_replaced_by_the_next_adapt(open_w
     process.wait(10)
     assert child(widget, "semidavil_adapt").isEnabled()
     run_round(qtbot, widget)
-    assert "Round 1 finished" in status(widget)
+    assert "Round 2 finished" in status(widget)
 
 
 def test_an_engine_that_dies_while_paused_or_stopping_is_told(open_widget, qtbot) -> None:

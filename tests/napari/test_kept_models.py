@@ -23,10 +23,19 @@ from semidavil_napari._rounds import iter_going_back, iter_restore, iter_round
 from semidavil_napari._session import State
 from semidavil_napari._sources import Source, SourceKind
 from tests.napari.conftest import child
-from tests.napari.driving import begin_round, click, let_go, run_round, status, steps_seen, wait_for
+from tests.napari.driving import (
+    begin_round,
+    click,
+    finish_round,
+    let_go,
+    run_round,
+    status,
+    steps_seen,
+    wait_for,
+)
 from tests.napari.recorder import Recorder
 from tests.napari.test_project_window import opened, reopen, save, settled
-from tests.napari.test_rounds_panel import names, select
+from tests.napari.test_rounds_panel import names, rows, select
 
 gui = pytest.mark.gui
 
@@ -62,7 +71,7 @@ def test_a_fresh_engine_goes_on_from_the_model_that_stood_and_learns_on_from_the
     assert engine.first(LoadBundle).folder == str(plan.keep_in)
     assert engine.first(SetSource).folder == str(plan.source.folder)
     assert "PrepareFromSource" not in engine.kinds()
-    assert [e.goes_on_from for e in events if isinstance(e, ModelChanged)] == [str(plan.keep_in)]
+    assert [e.goes_on_from for e in events if isinstance(e, ModelChanged)] == [1]
 
 
 def test_another_source_begins_anew_also_in_a_fresh_engine(plan, tmp_path) -> None:
@@ -101,7 +110,7 @@ def test_after_going_back_it_is_that_model_that_is_gone_on_from(plan, tmp_path) 
 
     engine, memory = Restores(), EngineMemory()
     list(iter_round(engine, memory, plan))
-    second = replace(plan, keep_in=bundle_at(tmp_path / "0002"))
+    second = replace(plan, number=2, keep_in=bundle_at(tmp_path / "0002"))
     list(iter_round(engine, memory, second))
     assert memory.successor().follows.bundle == second.keep_in
     list(iter_restore(engine, memory, 1))
@@ -121,7 +130,7 @@ def test_going_back_to_a_model_that_cannot_be_read_leaves_the_present_one(plan) 
     list(iter_round(engine, memory, plan))
     engine.kinds()
     with pytest.raises(InvalidBundle):
-        list(iter_going_back(engine, memory, plan, plan.keep_in))
+        list(iter_going_back(engine, memory, plan, 1, plan.keep_in))
     list(iter_round(engine, memory, plan))
     assert engine.kinds() == ["Adapt", "SaveBundle", "Predict"]
 
@@ -145,11 +154,11 @@ def test_the_rounds_before_an_engine_died_are_not_lost(open_widget, qtbot) -> No
     run_round(qtbot, widget)
     assert State.ADAPTING in states
     assert State.PREPARING not in states, "it learned from the source once more"
-    assert names(widget) == ["● Round 1 (2)", "Round 2, again", "Round 2", "Round 1"]
-    select(widget, "Round 2, again")
+    assert names(widget) == ["● Round 3", "Round 2", "Round 1"]
+    select(widget, "Round 2")
     click(qtbot, widget, "semidavil_go_to_round")
     wait_for(qtbot, widget, State.IDLE)
-    assert names(widget)[1] == "● Round 2, again"
+    assert names(widget) == ["Round 3", "● Round 2", "Round 1"]
 
 
 @gui
@@ -169,14 +178,101 @@ def test_a_round_of_an_earlier_window_can_be_gone_back_to(open_widget, qtbot, tm
     click(qtbot, again, "semidavil_go_to_round")
     assert again._conductor.session.status.busy
     wait_for(qtbot, again, State.IDLE)
-    assert "earlier round stands again" in status(again)
-    assert names(again) == ["● Round 1, again", "Round 2", "Round 1"]
+    assert "after round 1 again" in status(again)
+    assert names(again) == ["Round 2", "● Round 1"]
+    assert rows(again)[1][3] == "▲ 80 → 90%"
     assert child(again, "semidavil_export").isEnabled()
+    assert child(again, "semidavil_go_to_round").text() == "Go back to a round"
+    qtbot.waitUntil(lambda: "places found" in child(again, "semidavil_next_reason").text(), timeout=20_000)
     settings = lambda: json.loads((tmp_path / "job/project.json").read_text())["settings"]  # noqa: E731
     qtbot.waitUntil(lambda: settings()["round"] == 1, timeout=20_000)
-    run_round(qtbot, again)
+    click(qtbot, again, "semidavil_undo_round")
+    wait_for(qtbot, again, State.IDLE)
+    assert names(again) == ["● Round 2", "Round 1"]
+    select(again, "Round 1")
+    assert child(again, "semidavil_compare").text() == "Compare with Round 1 (hold)"
+    assert child(again, "semidavil_compare").isEnabled()
+    begin_round(qtbot, again)
+    steps_seen(qtbot, again)
+    assert status(again).startswith("Round 3: ")
+    finish_round(qtbot, again)
+    assert status(again).startswith("Round 3 finished")
+    assert [c.name for c in again._adapt.plot.curves] == ["Round 3"]
+    assert names(again) == ["● Round 3", "Round 2", "Round 1"]
     settled(qtbot, again)
     assert sorted(p.name for p in (tmp_path / "job/rounds").iterdir()) == ["0001", "0002", "0003"]
+    assert json.loads((tmp_path / "job/rounds/0003/round.json").read_text())["name"] == "Round 3"
+
+
+@gui
+def test_rounds_made_before_the_project_was_saved_can_be_gone_back_to_when_it_is_opened_again(
+    open_widget, qtbot, tmp_path
+) -> None:
+    widget, viewer = open_widget()
+    for _ in range(3):
+        run_round(qtbot, widget)
+    save(qtbot, widget, tmp_path / "job")
+    for number in (1, 2, 3):
+        qtbot.waitUntil((tmp_path / f"job/rounds/{number:04d}/bundle/config.json").is_file, timeout=20_000)
+    run_round(qtbot, widget)
+    settled(qtbot, widget)
+    viewer.close()
+    again, _ = reopen(qtbot, open_widget, tmp_path / "job")
+    opened(qtbot, again)
+    settled(qtbot, again)
+    assert [e.name for e in again._history.rounds.entries if e.reachable] == [
+        f"Round {n}" for n in (1, 2, 3, 4)
+    ]
+    select(again, "Round 1")
+    click(qtbot, again, "semidavil_go_to_round")
+    wait_for(qtbot, again, State.IDLE)
+    assert names(again) == ["Round 4", "Round 3", "Round 2", "● Round 1"]
+
+
+@gui
+def test_a_reopened_project_goes_on_from_its_last_round_in_that_row_and_can_be_exported_at_once(
+    open_widget, qtbot, tmp_path
+) -> None:
+    widget, viewer = open_widget()
+    save(qtbot, widget, tmp_path / "job")
+    run_round(qtbot, widget)
+    settled(qtbot, widget)
+    viewer.close()
+    again, _ = reopen(qtbot, open_widget, tmp_path / "job")
+    opened(qtbot, again)
+    settled(qtbot, again)
+    assert child(again, "semidavil_export").isEnabled()
+    begin_round(qtbot, again)
+    steps_seen(qtbot, again)
+    assert child(again, "semidavil_next_reason").text().startswith("After this round")
+    finish_round(qtbot, again)
+    assert names(again) == ["● Round 2", "Round 1"]
+    qtbot.waitUntil(lambda: "places found" in child(again, "semidavil_next_reason").text(), timeout=20_000)
+    assert child(again, "semidavil_compare").text() == "Compare with Round 1 (hold)"
+    assert child(again, "semidavil_compare").isEnabled()
+
+
+def test_an_engine_that_dies_after_a_bundle_of_a_round_was_loaded_goes_on_from_that_round(
+    plan, tmp_path
+) -> None:
+    bundle = bundle_at(tmp_path / "0004")
+    source = Source(SourceKind.BUNDLE, bundle)
+    memory = EngineMemory()
+    events = list(iter_round(Recorder(), memory, replace(plan, source=source, goes_on_from=4, keep_in=None)))
+    assert [e.goes_on_from for e in events if isinstance(e, ModelChanged)] == [4]
+    assert (memory.successor().follows.bundle, memory.successor().follows.round) == (bundle, 4)
+
+
+@gui
+def test_the_models_of_a_project_come_along_when_it_is_saved_elsewhere(open_widget, qtbot, tmp_path) -> None:
+    widget, _ = open_widget()
+    save(qtbot, widget, tmp_path / "job")
+    run_round(qtbot, widget)
+    settled(qtbot, widget)
+    save(qtbot, widget, tmp_path / "copy")
+    place = tmp_path / "copy/rounds/0001/bundle"
+    qtbot.waitUntil(lambda: widget._history.rounds.entries[-1].kept == place, timeout=20_000)
+    assert (place / "config.json").is_file()
 
 
 @gui

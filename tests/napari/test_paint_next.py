@@ -119,6 +119,38 @@ def test_places_on_an_image_that_is_gone_are_dropped(adapted) -> None:
     assert widget._next_panel.value().total < 4
 
 
+def test_when_an_image_goes_its_places_and_their_rings_go_at_once_and_no_other_image_inherits_them(
+    adapted, qtbot
+) -> None:
+    widget, viewer = adapted
+    viewer.layers.remove("night")
+    viewer.add_image(np.zeros((2, 32, 40, 3), np.uint8), name="night")
+    assert widget._next_panel.value().total == 0
+    assert "images with places to paint are gone" in reason(widget)
+    qtbot.waitUntil(lambda: not ring_layers(viewer), timeout=5_000)
+
+
+def test_places_on_images_that_stay_are_kept_when_another_goes(adapted) -> None:
+    widget, viewer = adapted
+    viewer.add_image(np.zeros((32, 40, 3), np.uint8), name="day")
+    places = [Suggestion(name, 10, 12, 3.0, 0.5, 0, "road", "unsure") for name in ("day", "night/0001")]
+    widget._next._on_event(SuggestionsReady(tuple(places)))
+    assert widget._next_panel.value().total == 2
+    viewer.layers.remove("day")
+    assert reason(widget) == "1 place found; it is ringed in the image."
+
+
+def test_an_image_that_went_during_the_round_is_not_told_as_a_sure_model(adapted) -> None:
+    widget, viewer = adapted
+    widget._next._on_event(SuggestionsReady(()))
+    assert "the model is sure" in reason(widget)
+    viewer.layers.remove("night")
+    gone = Suggestion("night/0001", 10, 12, 3.0, 0.5, 0, "road", "unsure")
+    for found in ((gone,), ()):
+        widget._next._on_event(SuggestionsReady(found))
+        assert "images with places to paint are gone" in reason(widget)
+
+
 def test_a_flight_shows_an_image_that_lies_under_another(adapted) -> None:
     widget, viewer = adapted
     over = viewer.add_image(np.zeros((64, 80), np.uint8), name="over")

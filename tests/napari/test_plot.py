@@ -136,3 +136,16 @@ def test_in_a_small_window_it_begins_folded(qtbot, height: int, folded: bool) ->
     plot.hide()
     plot.show()
     assert plot.folded is not folded, "what a person chose stays"
+
+
+def test_a_round_that_is_gone_back_to_is_shown_before_the_others_or_told_to_have_no_curve(plot) -> None:
+    for name in ("Round 1", "Round 2"):
+        run(plot, name)
+    plot.look_at("Round 1")
+    assert [c.name for c in plot.curves] == ["Round 2", "Round 1"]
+    assert plot.value_at(5.0).startswith("Round 1, 5 s")
+    plot.look_at("Start")
+    assert plot.curves[-1].name == "Start (no curve)"
+    picture(plot)
+    plot.begin("Round 3", 10.0)
+    assert [c.name for c in plot.curves] == ["Round 2", "Round 1", "Round 3"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from semidavil_core.events import RoundFinished
@@ -91,17 +93,17 @@ def test_the_standing_round_that_got_worse_is_told() -> None:
     assert found.worse is None
 
 
-def test_without_the_engine_no_round_can_be_gone_back_to_and_the_next_model_counts_anew() -> None:
+def test_without_the_engine_no_round_can_be_gone_back_to_and_the_next_model_stands_alone() -> None:
     found = rounds(finished(1), finished(2))
     found.lost()
     assert [(e.number, e.available) for e in found.entries] == [(1, False), (2, False)]
     assert found.current is None
     found.model_changed()
-    found.finished(finished(1))
+    found.finished(finished(3))
     assert [e.available for e in found.entries] == [False, False, True, True]
-    assert standing(found) == 1
+    assert standing(found) == 3
     found.restored(2)
-    assert standing(found) == 1, "round 2 was another model's"
+    assert standing(found) == 3, "round 2 was another model's"
 
 
 def test_a_first_round_that_nobody_announced_still_has_a_start() -> None:
@@ -119,15 +121,52 @@ def test_rounds_can_be_renamed_and_an_empty_name_gives_their_own_back() -> None:
     assert found.names()[1] == "Round 1"
 
 
-def test_a_round_is_not_called_like_one_of_an_earlier_model() -> None:
+def kept(found: RoundList, folder: Path, *numbers: int) -> None:
+    """Let the models of these rounds lie on the disk."""
+    for number in numbers:
+        (bundle := folder / str(number)).mkdir()
+        (bundle / "config.json").write_text('{"format": "semidavil-bundle"}')
+        found.keep(number, bundle)
+
+
+def test_a_round_of_an_earlier_model_that_is_taken_again_stands_in_its_own_row(tmp_path: Path) -> None:
+    found = rounds(finished(1), finished(2))
+    kept(found, tmp_path, 1, 2)
+    found.model_changed(1)
+    assert [(e.name, e.available) for e in found.entries] == [("Round 1", True), ("Round 2", False)]
+    assert (standing(found), found.current.after) == (1, 0.8)
+    assert found.undo is not None
+    assert found.undo.number == 2
+    found.model_changed(2)
+    assert (standing(found), found.undo) == (2, None)
+    found.finished(finished(3))
+    assert found.parent(found.entries[-1]).number == 2
+
+
+def test_an_engine_that_goes_on_from_what_stood_has_gone_back_nowhere(tmp_path: Path) -> None:
+    found = rounds(finished(1), finished(2))
+    kept(found, tmp_path, 1, 2)
+    found.lost()
+    assert found.current is None
+    found.model_changed(2)
+    assert (standing(found), found.undo) == (2, None)
+
+
+def test_going_back_in_a_reopened_project_can_be_undone(tmp_path: Path) -> None:
+    found, told = RoundList(), {"reason": "budget", "steps": 5, "seconds": 2.0, "scores": {}, "parent": 0}
+    found.recall({"rounds": [{"round": n, **told} for n in (1, 2)]}, {}, stood=2)
+    kept(found, tmp_path, 1, 2)
+    assert (found.current, found.undo) == (None, None)
+    found.model_changed(1)
+    assert (standing(found), found.undo.number) == (1, 2)
+
+
+def test_there_is_no_undo_to_a_start_that_is_gone(tmp_path: Path) -> None:
     found = rounds(finished(1))
-    first = key(found, 1)
-    found.model_changed()
-    found.finished(finished(1))
-    assert [e.name for e in found.entries] == ["Round 1", "Start", "Round 1 (2)"]
-    found.rename(first, "")
-    found.rename(key(found, 1), "")
-    assert [e.name for e in found.entries] == ["Round 1", "Start", "Round 1 (2)"]
+    kept(found, tmp_path, 1)
+    found.restored(0)
+    found.model_changed(1)
+    assert (standing(found), found.undo) == (1, None)
 
 
 def test_rounds_of_an_earlier_window_are_shown_without_a_way_back() -> None:

@@ -71,6 +71,9 @@ def test_a_round_that_got_worse_says_so_and_offers_the_way_back(open_widget, qtb
     click(qtbot, widget, "semidavil_round_back")
     wait_idle(qtbot, widget)
     assert "after round 1 again" in status(widget)
+    assert [c.name for c in widget._adapt.plot.curves] == ["Round 2", "Round 1"], (
+        "the one that stands is drawn in front"
+    )
     assert names(widget) == ["Round 2", "● Round 1", "Start"]
     assert shown(viewer) == 2
     assert not back.isVisibleTo(widget)
@@ -154,7 +157,7 @@ def test_a_round_that_fails_is_no_row_and_leaves_nothing_stale(open_widget, qtbo
     if how == "killed":
         let_go(State.ADAPTING)
         run_round(qtbot, widget)
-        assert names(widget) == ["● Round 1 (2)", "Round 1, again", "Round 1"]
+        assert names(widget) == ["● Round 2", "Round 1"]
 
 
 def test_while_a_job_runs_there_is_no_going_back(open_widget, qtbot) -> None:

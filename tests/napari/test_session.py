@@ -22,7 +22,7 @@ STEP = StepFinished(step=212, seconds=19.0, fraction=0.3, loss=0.5, mean_confide
 def adapting() -> Session:
     session = Session()
     session.begin()
-    session.happened(StageStarted(Stage.ADAPT, 60.0, "seconds"))
+    session.happened(StageStarted(Stage.ADAPT, 60.0, "seconds", round=1))
     session.happened(STEP)
     return session
 
@@ -30,7 +30,7 @@ def adapting() -> Session:
 def test_a_round_of_so_many_steps_tells_the_rest_from_their_pace() -> None:
     session = Session()
     session.begin()
-    session.happened(StageStarted(Stage.ADAPT, 50, "steps"))
+    session.happened(StageStarted(Stage.ADAPT, 50, "steps", round=1))
     session.happened(StageStarted("reading the images", 24, "images"))
     status = session.happened(StepFinished(step=20, seconds=40.0, fraction=0.4, loss=0.5))
     assert status.sentence.startswith("Round 1: 60 s left, 20 steps")
@@ -147,12 +147,12 @@ def test_stop_and_pause_do_nothing_while_nothing_runs() -> None:
     assert not session.status.can_stop
 
 
-def test_another_model_counts_its_rounds_from_one_and_tells_where_it_goes_on() -> None:
+def test_another_model_tells_where_it_goes_on_and_its_rounds_have_the_numbers_that_they_are_told() -> None:
     session = adapting()
     session.happened(RoundFinished(1, "budget", 212, 60.0))
     session.ended()
     session.begin()
-    session.happened(ModelChanged("rounds/0001/bundle"))
-    session.happened(StageStarted(Stage.ADAPT, 60.0, "seconds"))
-    assert session.happened(STEP).sentence.startswith("Round 1: 41 s left")
-    assert "earlier round stands again" in session.ended().sentence
+    session.happened(ModelChanged(1))
+    session.happened(StageStarted(Stage.ADAPT, 60.0, "seconds", round=4))
+    assert session.happened(STEP).sentence.startswith("Round 4: 41 s left")
+    assert session.ended().sentence == "The model is the one after round 1 again."
