@@ -175,6 +175,7 @@ class AdaptWidget(QWidget):
         self._images.sample_wanted.connect(partial(self._viewer.open_sample, "semidavil-napari"))
         self._images.changed.connect(self._manners.refresh)
         self._images.changed.connect(self._brush.refresh)
+        self._classes.changed.connect(self._brush.follow_classes)  # after the layers have heard of it
         for heard in (self._targets.check, self._choices.on_strokes, self._next.on_strokes, self._project.on_strokes):  # fmt: skip
             self._settle.timeout.connect(heard)
 
