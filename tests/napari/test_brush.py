@@ -63,7 +63,7 @@ def test_a_removed_class_leaves_the_brush_to_its_neighbour_and_no_stroke_is_invi
     strokes = viewer.layers["my strokes"]
     monkeypatch.setattr(widget._classes, "ask_removal", lambda *_: True)
     add_class(qtbot, widget, "puddle")
-    road, sky, puddle = labels(widget)
+    road, _, puddle = labels(widget)
     widget._choices.choose_class(1)
     click(qtbot, widget, "semidavil_class_remove")
     assert (strokes.selected_label, strokes.mode, marked(widget)) == (puddle, "paint", [1])
