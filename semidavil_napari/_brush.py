@@ -61,6 +61,7 @@ class Brush:
         if label and self._book.paint.index_of(label, classes) is None:
             place = min(self._place, len(classes) - 1)
             self._layer.selected_label = int(self._book.paint.of(classes)[place])
+            self._viewer.status = f"The brush paints {classes[place].name}."
         self._on_label()
 
     def _leave(self) -> None:

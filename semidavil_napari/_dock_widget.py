@@ -171,6 +171,8 @@ class AdaptWidget(QWidget):
         self._conductor.told.connect(self._history.show_status)
         self._conductor.told.connect(self._activity.show_status)
         self._conductor.told.connect(self._exports.show_status)
+        self._jobs.happened.connect(self._hover.on_event)  # after it was drawn
+        self._rounds.compare.connect(lambda _: self._hover.refresh())
         self._choices.sample_chosen.connect(self._settle_in)
         self._fit.timeout.connect(self._viewer.reset_view)
         self._images.sample_wanted.connect(partial(self._viewer.open_sample, "semidavil-napari"))

@@ -22,7 +22,7 @@ from semidavil_napari._session import State, Status, in_words
 
 _PROGRESS_PARTS = 1000
 _STATUS_LINES = 3
-_ROOMY_WINDOW = 900  # pixels: in a lower one the classes need the room more
+_ROOMY_WINDOW = 1000  # pixels: in a lower one the classes need the room more
 
 
 class AdaptPanel(QWidget):

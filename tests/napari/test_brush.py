@@ -67,6 +67,7 @@ def test_a_removed_class_leaves_the_brush_to_its_neighbour_and_no_stroke_is_invi
     widget._choices.choose_class(1)
     click(qtbot, widget, "semidavil_class_remove")
     assert (strokes.selected_label, strokes.mode, marked(widget)) == (puddle, "paint", [1])
+    assert "The brush paints puddle." in str(viewer.status)
     click(qtbot, widget, "semidavil_class_remove")
     assert (strokes.selected_label, marked(widget)) == (road, [0])
     assert strokes.colormap.map(int(strokes.selected_label))[3] == 1
