@@ -16,18 +16,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from semidavil_core.class_colours import DEFAULT_COLORS, farthest_color
 from semidavil_core.errors import InvalidClasses, InvalidLabels
 
 IGNORE_INDEX: Final = 255
 MAX_CLASSES: Final = 254
 _HEX_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-
-# Seven colours of Okabe & Ito (2008) that the common forms of colour blindness keep apart (their grey is not: it meets the pink);
-# then nine that a search found farthest from these and each other under the same forms.
-DEFAULT_COLORS: Final = (
-    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#7c79f3",
-    "#89ffb0", "#50188c", "#a52534", "#babbd0", "#c8e0cb", "#6a8283", "#a9ad6b", "#967249",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +121,9 @@ class ClassSet:
         return lowered.index(name.strip().lower())
 
     def with_class(self, name: str, prompts: Sequence[str] = (), color: str | None = None) -> ClassSet:
-        """A new set with one more class at its end, on a value that no class has or had and the first free colour."""
-        used = {c.color.lower() for c in self.classes}
-        free = [c for c in DEFAULT_COLORS if c not in used] or [
-            DEFAULT_COLORS[len(self) % len(DEFAULT_COLORS)]
-        ]
-        info = ClassInfo(name.strip(), tuple(prompts) or (name.strip(),), color or free[0], self._new_value())
+        """A new set with one more class at its end, on a value that no class has or had and the free colour that is told best from the others."""
+        color = color or farthest_color([c.color for c in self.classes])
+        info = ClassInfo(name.strip(), tuple(prompts) or (name.strip(),), color, self._new_value())
         return ClassSet((*self.classes, info), self.retired)
 
     def with_inserted(self, index: int, info: ClassInfo) -> ClassSet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -34,3 +35,11 @@ def sample_folder(name: str) -> Path:
     raise InvalidDataset(
         f"The sample {name!r} is not part of this installation; install semidavil-napari again."
     )
+
+
+def sample_of_source(folder: Path) -> str | None:
+    """Name of the sample whose labelled source lies in `folder`; None for any other folder."""
+    with suppress(InvalidDataset):
+        name = folder.parent.name
+        return name if folder.resolve() == (sample_folder(name) / "source").resolve() else None
+    return None

@@ -1,4 +1,4 @@
-"""Which class the brush paints: the table of classes shows it, however it was chosen."""
+"""Which class the brush paints: the table of classes shows it, however it was chosen, and no stroke is painted of a class that is gone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from semidavil_napari._panels.classes import ClassesPanel
 class Brush:
     """Follows the label of the scribbles layer that is worked on.
 
+    Where that label stands for no class when the classes change or work on the layer begins, the brush takes the class that stands
+    where its last one stood: it would paint what nobody sees and no round uses. A label that a person chooses afterwards stays.
+
     Parameters
     ----------
     viewer
@@ -27,6 +30,7 @@ class Brush:
     def __init__(self, viewer: Any, book: LayerBook, panel: ClassesPanel) -> None:
         self._viewer, self._book, self._panel = viewer, book, panel
         self._layer: Layer | None = None
+        self._place = 0
         viewer.layers.selection.events.active.connect(self.refresh)
 
     def release(self) -> None:
@@ -45,6 +49,19 @@ class Brush:
             self._layer = layer
             if layer is not None:
                 layer.events.selected_label.connect(self._on_label)
+            self.follow_classes()
+        self._on_label()
+
+    def follow_classes(self) -> None:
+        """The classes are others now: the brush paints one of them, unless it erases."""
+        classes = self._panel.value()
+        if self._layer is None or classes is None:
+            return
+        label = int(self._layer.selected_label)
+        if label and self._book.paint.index_of(label, classes) is None:
+            place = min(self._place, len(classes) - 1)
+            self._layer.selected_label = int(self._book.paint.of(classes)[place])
+            self._viewer.status = f"The brush paints {classes[place].name}."
         self._on_label()
 
     def _leave(self) -> None:
@@ -55,4 +72,6 @@ class Brush:
     def _on_label(self, _: Any = None) -> None:
         classes = self._panel.value()
         if self._layer is not None and classes is not None:  # before, no label may be given to a class
-            self._panel.setChosen(self._book.paint.index_of(int(self._layer.selected_label), classes))
+            place = self._book.paint.index_of(int(self._layer.selected_label), classes)
+            self._place = self._place if place is None else place
+            self._panel.setChosen(place)

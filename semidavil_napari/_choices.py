@@ -8,13 +8,14 @@ from typing import Any, Final
 from qtpy.QtCore import QObject, Signal
 
 from semidavil_core.classes import ClassSet
-from semidavil_core.samples import sample_folder
+from semidavil_core.samples import sample_folder, sample_of_source
 from semidavil_napari._images import TargetImages
 from semidavil_napari._layers import LayerBook
 from semidavil_napari._panels.classes import ClassesPanel
 from semidavil_napari._panels.guidance import GuidancePanel
 from semidavil_napari._panels.images import ImagesPanel
 from semidavil_napari._panels.source import SourcePanel
+from semidavil_napari._sources import Source
 
 _FEWEST_PAINTED_CLASSES: Final = 2
 
@@ -55,6 +56,7 @@ class Choices(QObject):
         self.painted: list[int] = []
         """Painted pixels of each class, over all ticked images."""
         self._origin: object = None
+        self._samples: tuple[str, ...] = ()
         images.changed.connect(self._on_images)
         images.scribbles_wanted.connect(self._on_scribbles_wanted)
         source.changed.connect(self._on_source)
@@ -93,12 +95,21 @@ class Choices(QObject):
         self._book.select_class(self._images.value(), place)
 
     def _on_images(self) -> None:
-        for folder in filter(None, map(self._book.sample_of, self._images.value())):
-            if self._source.value() is None:
-                self._source.setValue(sample_folder(Path(folder).name) / "source")
-                self.sample_chosen.emit()
+        folders = filter(None, map(self._book.sample_of, self._images.value()))
+        samples = tuple(dict.fromkeys(Path(folder).name for folder in folders))
+        before, self._samples = self._samples, samples
+        # What a person chooses afterwards stays, until the samples are others.
+        if samples and self._lacks_source(samples, others=samples != before):
+            self._source.setValue(sample_folder(samples[0]) / "source")
+            self.sample_chosen.emit()
         self._targets.refresh()
         self.on_strokes()
+
+    def _lacks_source(self, samples: tuple[str, ...], *, others: bool) -> bool:
+        """Whether the source is still to be taken from the samples: there is none, or one that came with another sample."""
+        source = self._source.value()
+        known = None if source is None else _sample_behind(source)
+        return source is None or (others and known is not None and known not in samples)
 
     def _on_source(self) -> None:
         source = self._source.value()
@@ -118,3 +129,9 @@ class Choices(QObject):
     def _on_scribbles_wanted(self) -> None:
         self._targets.add_scribbles(self._classes.value() or ClassSet.from_names(["class 1", "class 2"]))
         self._on_images()
+
+
+def _sample_behind(source: Source) -> str | None:
+    """The sample that a source comes from: its labelled folder, or a model that goes on learning from that."""
+    places = filter(None, (source.folder, source.beside))
+    return next(filter(None, map(sample_of_source, places)), None)

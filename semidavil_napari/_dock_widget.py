@@ -171,11 +171,15 @@ class AdaptWidget(QWidget):
         self._kept_rounds.recalled.connect(self._export.setReady)
         self._conductor.told.connect(self._history.show_status)
         self._conductor.told.connect(self._activity.show_status)
+        self._conductor.told.connect(self._exports.show_status)
+        self._jobs.happened.connect(self._hover.on_event)  # after it was drawn
+        self._rounds.compare.connect(lambda _: self._hover.refresh())
         self._choices.sample_chosen.connect(self._settle_in)
         self._fit.timeout.connect(self._viewer.reset_view)
         self._images.sample_wanted.connect(partial(self._viewer.open_sample, "semidavil-napari"))
         self._images.changed.connect(self._manners.refresh)
         self._images.changed.connect(self._brush.refresh)
+        self._classes.changed.connect(self._brush.follow_classes)  # after the layers have heard of it
         for heard in (self._targets.check, self._choices.on_strokes, self._next.on_strokes, self._project.on_strokes):  # fmt: skip
             self._settle.timeout.connect(heard)
 

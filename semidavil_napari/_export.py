@@ -28,13 +28,14 @@ from semidavil_napari._panels.adapt import AdaptPanel
 from semidavil_napari._panels.export import ExportDialog, ExportPanel
 from semidavil_napari._round_plan import RoundPlan
 from semidavil_napari._rounds import iter_images
-from semidavil_napari._session import Stage
+from semidavil_napari._session import Stage, Status
 from semidavil_napari._start_model import iter_model
 
 _COPIED: Final = "Copied: paste it into a terminal."
 _COPIED_KEPT: Final = (
     "Copied: the lines predict with the model that the project keeps. Paste them into a terminal."
 )
+_BUSY: Final = "Something else is running: export when it is over, or press Stop in the section Adapt."
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class ExportController(QObject):
         super().__init__(parent)
         self._panel, self._adapt, self._run, self._plan, self._situation = panel, adapt, run, plan, situation
         self._dialog: ExportDialog | None = None
+        self._busy = self._exporting = False
         panel.export_wanted.connect(self.show)
         adapt.copy_command.connect(lambda: self._copy(None))
 
@@ -95,6 +97,9 @@ class ExportController(QObject):
         self._dialog.raise_()
 
     def _on_export(self, folder: Path, formats: Sequence[ExportFormat]) -> None:
+        if self._busy:
+            (self._dialog or self._panel).say(_BUSY)
+            return
         order = ExportOrder(folder, tuple(formats))
         plan = self._plan()
         if plan is None and (order.needs(Needs.IMAGES) or order.needs(Needs.NOTHING)):
@@ -102,7 +107,16 @@ class ExportController(QObject):
                 "The images cannot be exported before Adapt could run: see what is missing there."
             )
             return
+        self._exporting = True
         self._run(f"Exporting to {folder} …", partial(_export_job, order, plan))
+
+    def show_status(self, status: Status) -> None:
+        """Follow what the window is doing, and tell in the dialog what came of an export."""
+        self._busy = status.busy
+        if self._exporting and not status.busy:
+            self._exporting = False
+            if self._dialog is not None:
+                self._dialog.say(status.sentence, failed=status.failed)
 
     def _copy(self, dialog: ExportDialog | None) -> None:
         situation = self._situation()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from semidavil_core.events import Event, PreviewReady
 from semidavil_napari._image_axes import axes_of
 from semidavil_napari._layer_tags import Role, image_of, role_of
 from semidavil_napari._layers import LayerBook
@@ -25,6 +26,16 @@ class Hover:
     def release(self) -> None:
         """Stop adding to the status bar."""
         self._viewer.events.status.disconnect(self._on_status)
+
+    def on_event(self, event: Event) -> None:
+        """A job may have drawn another prediction under a pointer at rest."""
+        if isinstance(event, PreviewReady):
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Say anew what lies under the pointer: napari does only when that moves."""
+        if self._viewer.mouse_over_canvas:
+            self._viewer.update_status_from_cursor()
 
     def text(self, position: Any) -> str:
         """What the topmost visible prediction says at a world position; empty where it says nothing."""

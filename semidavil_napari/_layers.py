@@ -30,7 +30,7 @@ from semidavil_napari._layer_tags import (
     write,
 )
 from semidavil_napari._layer_watch import LayerWatch, Listeners
-from semidavil_napari._paint_values import PaintValues
+from semidavil_napari._paint_values import PaintValues, as_bytes
 from semidavil_napari._placement import follow, put_channels_first
 from semidavil_napari._places import Place as Place
 from semidavil_napari._places import place_named, plan_images, shown_index
@@ -284,10 +284,21 @@ class LayerBook:
 
     def _on_arrived(self, layer: Layer) -> None:
         self._index.arrived(layer)
+        self._translate(layer)
         if role_of(layer) == Role.SCRIBBLES and "sample" in tag_of(layer):
             layer.brush_size = BRUSH_SIZE
             self._viewer.dims.set_current_step(0, 0)  # where a sample's strokes begin
         self._on_changed(layer)
+
+    def _translate(self, layer: Layer) -> None:
+        """Strokes that bring values of their own, as those of a sample do, get the values of this window once, as they arrive."""
+        if not isinstance(layer, Labels) or role_of(layer) != Role.SCRIBBLES or layer.multiscale:
+            return
+        table = self.paint.table_from(values_of(layer))
+        if table is not None:
+            layer.data = table[as_bytes(np.asarray(layer.data))]
+            remember_values(layer, self.paint.known())
+            paint_classes(layer, self._classes, self.paint)
 
     def _on_gone(self, layer: Layer) -> None:
         self._index.changed()

@@ -45,6 +45,28 @@ class PaintValues:
             if name.lower() not in self._by_name and int(value) not in taken and 0 < int(value) < _VALUES:
                 self._by_name[name.lower()] = int(value)
 
+    def table_from(self, told: Mapping[str, int]) -> NDArray[np.uint8] | None:
+        """How values of a layer that was painted elsewhere become ones of this window.
+
+        Parameters
+        ----------
+        told
+            What the values stand for there, by the class's name. Classes that are new here get a value.
+
+        Returns
+        -------
+        NDArray[np.uint8] | None
+            The value here of each value there, (256,); None where all stay the same.
+        """
+        self.learn(told)
+        # A renamed class has its value under both of its names: one of them that holds here is enough.
+        same = {value for name, value in told.items() if self._by_name.get(name.lower()) == value}
+        table = np.arange(_VALUES, dtype=np.uint8)
+        for name, value in told.items():
+            if value not in same and 0 < value < _VALUES:
+                table[value] = self._by_name.setdefault(name.lower(), self._free({}))
+        return table if (table != np.arange(_VALUES)).any() else None
+
     def known(self) -> dict[str, int]:
         """Every value given so far, by the class's name in small letters."""
         return dict(self._by_name)

@@ -59,11 +59,12 @@ def _target(folder: Path, classes: ClassSet) -> tuple[NDArray[np.uint8], NDArray
 
 
 def _scribbles(classes: ClassSet, tag: dict[str, str]) -> dict[str, Any]:
+    values = {info.name.lower(): k for k, info in enumerate(classes, 1)}
     return {
         "name": "scribbles",
         "opacity": 1.0,
         "colormap": class_colormap(classes),
-        "metadata": {"semidavil": {**tag, "role": "scribbles"}},
+        "metadata": {"semidavil": {**tag, "role": "scribbles", "values": values}},
     }
 
 

@@ -10,7 +10,6 @@ from typing import Final
 
 from semidavil_core.events import (
     Event,
-    FinishReason,
     ModelChanged,
     Notice,
     Paused,
@@ -21,6 +20,7 @@ from semidavil_core.events import (
     StageStarted,
     StepFinished,
 )
+from semidavil_napari._outcome_words import outcome_in_words
 
 
 class State(StrEnum):
@@ -78,6 +78,8 @@ class Status:
     """Number of the round that finished last; 0 before the first."""
     seconds_left: float | None = None
     """Seconds until the present stage ends, where that can be told."""
+    told: tuple[str, ...] = ()
+    """What the last round said on its way, and what was said before it in its job; until another begins or another model stands."""
 
     @property
     def busy(self) -> bool:
@@ -122,12 +124,14 @@ class Session:
     _unit: str = ""
     _before_pause: Status | None = None
     _outcome: str = ""
+    _said: tuple[str, ...] = ()
+    _in_round: bool = False
     _clock: Callable[[], float] = time.monotonic
     _stage_began: float = 0.0
 
     def begin(self, sentence: str = "Starting the engine …") -> Status:
         """A job was started."""
-        self._outcome = ""
+        self._outcome, self._said, self._in_round = "", (), False
         return self._set(State.STARTING, sentence, None)
 
     def happened(self, event: Event) -> Status:
@@ -151,6 +155,7 @@ class Session:
                 self._another_model_stands(event)
             case Notice():
                 self._outcome = self._outcome or event.message
+                self._note(event.message)
                 return self._keep(event.message, self.status.fraction)
         return self.status
 
@@ -174,6 +179,8 @@ class Session:
         self._stage, self._total, self._unit = event.stage, event.total, event.unit
         self._stage_began = self._clock()
         state = _STATE_OF_STAGE.get(Stage(event.stage)) if event.stage in set(Stage) else None
+        if state is State.ADAPTING:
+            self._begin_telling()
         if state in _TRAINING:
             self._budget, self._training, self._counts_steps = event.total, state, event.unit == "steps"
             self._round = event.round
@@ -206,24 +213,28 @@ class Session:
         return ", ".join(parts)
 
     def _round_finished(self, event: RoundFinished) -> Status:
-        steps = f"{event.steps} steps in {event.seconds:.0f} s"
-        ends = {
-            FinishReason.BUDGET: _finished(event, steps),
-            FinishReason.STOPPED: _finished(event, steps)
-            if event.scores.get("held_out_worse")
-            else f"Round {event.round} stopped after {steps}; the model is the last good one.",
-            FinishReason.RESTORED: f"Round {event.round} did not help on held-out strokes; the model from before it was kept.",
-        }
-        self._outcome = ends.get(FinishReason(event.reason), f"Round {event.round} ended: {steps}.")
+        self._outcome = outcome_in_words(event)
         self.status = replace(self.status, rounds=event.round)
         return self._keep(self._outcome, 1.0)
 
     def _another_model_stands(self, event: RoundRestored | ModelChanged) -> None:
+        self.status = replace(self.status, told=())
         if isinstance(event, RoundRestored):
             where = f"after round {event.round}" if event.round else "before the first round"
             self._outcome = f"The model is the one {where} again."
         elif event.goes_on_from:
             self._outcome = f"The model is the one after round {event.goes_on_from} again."
+
+    def _begin_telling(self) -> None:
+        """A round begins: what was said before it in its job belongs to it."""
+        self._in_round = True
+        self.status = replace(self.status, told=self._said)
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said = (*self._said, sentence)
+        if self._in_round:
+            self.status = replace(self.status, told=self._said)
 
     def _keep(self, sentence: str, fraction: float | None, left: float | None = None) -> Status:
         """New words within the state; while stopping, only the words of stopping stand."""
@@ -251,27 +262,3 @@ def in_words(seconds: float) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _finished(event: RoundFinished, steps: str) -> str:
-    """The outcome of a round that went on to its end, as the strokes that it did not see tell it."""
-    lost = [name.removeprefix("lost/") for name in event.scores if name.startswith("lost/")]
-    head = f"Round {event.round} finished"
-    if event.scores.get("held_out_worse"):
-        return (
-            f"{head} ({steps}) but got worse on strokes that it did not see: go back under Rounds, "
-            "or paint where it is wrong and adapt again."
-        )
-    if lost:
-        return f"{head} ({steps}) but lost {', '.join(lost)}: paint more of it and adapt again, or go back under Rounds."
-    if event.scores.get("forest_lead"):
-        return (
-            f"{head}: {steps}. The source misled, so your strokes and a forest on them led; look where it is wrong, "
-            "paint there and adapt again."
-        )
-    if event.scores.get("strokes_first"):
-        return (
-            f"{head}: {steps}. The source misled, so it began with your strokes alone; look where it is wrong, "
-            "paint there and adapt again."
-        )
-    return f"{head}: {steps}. Paint where it is wrong and adapt again."

@@ -66,6 +66,7 @@ class ZeroShotPreview(QObject):
         self._guidance, self._images = guidance, images
         self._named = classes.value()
         self._running: Look | None = None
+        self._found = ""
         classes.changed.connect(self._on_classes)
         classes.look_wanted.connect(self._look)
         jobs.happened.connect(self._on_event)
@@ -107,9 +108,14 @@ class ZeroShotPreview(QObject):
 
     def _on_event(self, event: Event) -> None:
         look = self._running
-        if self._jobs.quiet == KEY and isinstance(event, PreviewReady) and look is not None:
+        if not isinstance(event, PreviewReady):
+            return
+        if self._jobs.quiet == KEY and look is not None:
             self._book.show(event, look.classes)
-            self._classes.setWords(_found(look, event))
+            self._found = _found(look, event)
+            self._classes.setWords(self._found)
+        elif self._found and self._classes.words() == self._found:  # the map that it tells of is drawn over
+            self._classes.setWords("")
 
     def _on_failed(self, key: str, sentence: str) -> None:
         if key == KEY:

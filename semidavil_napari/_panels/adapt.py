@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QGridLayout,
@@ -13,12 +14,15 @@ from qtpy.QtWidgets import (
 
 from semidavil_core.settings import Budget
 from semidavil_napari._panels.plot import RoundPlot
+from semidavil_napari._panels.round_words import RoundWords
 from semidavil_napari._panels.rows import colour_words, named_button
+from semidavil_napari._panels.section import Section
 from semidavil_napari._panels.words import Words
 from semidavil_napari._session import State, Status, in_words
 
 _PROGRESS_PARTS = 1000
 _STATUS_LINES = 3
+_ROOMY_WINDOW = 1000  # pixels: in a lower one the classes need the room more
 
 
 class AdaptPanel(QWidget):
@@ -35,7 +39,7 @@ class AdaptPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._paused = self._failed = False
+        self._paused = self._failed = self._shown = False
         self._adapt = named_button(
             "Adapt", "semidavil_adapt", "Adapt the model to the ticked images and your strokes.", wide=True
         )
@@ -76,6 +80,9 @@ class AdaptPanel(QWidget):
             "Copy the equivalent command: what Adapt would do now, as lines for a terminal or a script."
         )
         copy.clicked.connect(lambda: self.copy_command.emit())
+        self._said = RoundWords()
+        self._about = Section("About this round", self._said)
+        self._about.fold(True)
         self.plot = RoundPlot()
         self.plot.hide()
 
@@ -88,7 +95,8 @@ class AdaptPanel(QWidget):
         layout.addWidget(self._stop, 1, 2, 1, 2)
         layout.addWidget(self._progress, 2, 0, 1, 4)
         layout.addWidget(self._status, 3, 0, 1, 4)
-        layout.addWidget(self.plot, 4, 0, 1, 4)
+        layout.addWidget(self._about, 4, 0, 1, 4)
+        layout.addWidget(self.plot, 5, 0, 1, 4)
 
         self._adapt.clicked.connect(lambda: self.adapt.emit())
         self._pause.clicked.connect(lambda: (self.resume if self._paused else self.pause).emit())
@@ -133,6 +141,8 @@ class AdaptPanel(QWidget):
             else " ".join(filter(None, [status.sentence, missing]))
         )
         self._status.setText(words or "Ready to adapt.")
+        self._said.setValue(status.told)
+        self._about.setVisible(bool(status.told))
         if status.failed != self._failed:
             self._failed = status.failed
             colour_words(self._status, failed=status.failed)
@@ -145,6 +155,13 @@ class AdaptPanel(QWidget):
         self._progress.setUpdatesEnabled(False)
         self._progress.setValue(round(fraction * _PROGRESS_PARTS))
         self._progress.setUpdatesEnabled(True)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Where there is room, what a round says stands unfolded."""
+        super().showEvent(event)
+        if not self._shown and (window := self.window()) is not self:
+            self._shown = True
+            self._about.fold(window.height() < _ROOMY_WINDOW)
 
     def sizeHint(self) -> QSize:
         """Narrow enough for a dock."""

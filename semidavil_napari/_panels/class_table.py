@@ -145,10 +145,17 @@ def _key(row: int) -> QTableWidgetItem:
     return item
 
 
+def _swatch(color: str) -> QIcon:
+    """A square of the colour, which is the same in the row that is selected: Qt would tint it."""
+    square = QPixmap(_SWATCH, _SWATCH)
+    square.fill(QColor(color))
+    icon = QIcon(square)
+    icon.addPixmap(square, QIcon.Mode.Selected)
+    return icon
+
+
 def _cells(info: ClassInfo) -> dict[int, QTableWidgetItem]:
-    swatch = QPixmap(_SWATCH, _SWATCH)
-    swatch.fill(QColor(info.color))
-    colour = QTableWidgetItem(QIcon(swatch), "")
+    colour = QTableWidgetItem(_swatch(info.color), "")
     colour.setToolTip(f"{info.name} is {info.color}; click to choose another colour.")
     name, words = QTableWidgetItem(info.name), QTableWidgetItem(synonyms(info))
     name.setToolTip(f"Click to paint {info.name}; double-click to rename it.")

@@ -72,7 +72,7 @@ class ClassesPanel(QWidget):
             "Type the name of a class in plain words; the language model knows what it looks like."
         )
         self._add.setObjectName("semidavil_add_class")
-        self._add.setToolTip("Add the class at the end of the list; no stroke is lost.")
+        self._add.setToolTip("Add the class at the end of the list and paint it; no stroke is lost.")
         self._undo.setObjectName("semidavil_undo_removal")
         self._undo.setToolTip("Bring the class back to its place, with its strokes.")
         self._words.setObjectName("semidavil_class_words")
@@ -190,6 +190,9 @@ class ClassesPanel(QWidget):
         if name and self._edit(lambda: self._editor.add(name)):
             self._name.clear()
             self._table.scrollToBottom()
+            added = self._table.rowCount() - 1
+            self._table.selectRow(added)
+            self.class_selected.emit(added)
 
     def _on_move(self, row: int, to: int) -> None:
         count = self._table.rowCount()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -18,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from semidavil_core.export.formats import FORMATS, ExportFormat, Needs
-from semidavil_napari._panels.rows import named_button
+from semidavil_napari._panels.rows import colour_words, named_button
 from semidavil_napari._panels.words import Words
 
 _READY = "Save the adapted model, predictions of all images, confidence and probability maps."
@@ -138,9 +139,24 @@ class ExportDialog(QDialog):
             return "Choose a folder."
         return None if self.formats() else "Tick at least one thing to export."
 
-    def say(self, sentence: str) -> None:
-        """Show a sentence above the buttons."""
+    def say(self, sentence: str, *, failed: bool = False) -> None:
+        """Show a sentence above the buttons; `failed`: it tells of an error."""
         self._words.setText(sentence)
+        colour_words(self._words, failed=failed)
+        if self.isVisible():
+            self._make_room()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """What was said in the meantime may need more room."""
+        super().showEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Grow for a longer sentence: a dialog does not by itself, and would cut it off."""
+        layout = self.layout()
+        needed = 0 if layout is None else layout.totalHeightForWidth(self.width())
+        if needed > self.height():
+            self.resize(self.width(), needed)
 
     def _on_start(self) -> None:
         standing = self._standing()

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from semidavil_core.classes import DEFAULT_COLORS, ClassSet
+from semidavil_core.class_colours import DEFAULT_COLORS
+from semidavil_core.classes import ClassSet
 
 color = pytest.importorskip("skimage.color")
 SAMPLES = Path(__file__).parents[2] / "sample_data"
@@ -46,6 +47,21 @@ def test_new_classes_get_colours_that_differ(count: int, least: float, sight: st
     palette = ClassSet.from_names([f"class {k}" for k in range(count)]).palette
     assert len(DEFAULT_COLORS) >= count
     assert differences(palette, sight).min() > least
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+@pytest.mark.parametrize(("name", "least"), [("streets", 8), ("cells", 12)])
+def test_a_typed_class_is_told_from_those_that_a_sample_has(name: str, least: float, sight: str) -> None:
+    more = ClassSet.read(SAMPLES / name).with_class("street lamp").with_class("puddle")
+    assert differences(more.palette, sight).min() > least
+    assert more == ClassSet.read(SAMPLES / name).with_class("street lamp").with_class("puddle")
+
+
+def test_a_typed_class_gets_some_colour_when_all_are_used() -> None:
+    many = ClassSet.from_names([f"class {k}" for k in range(len(DEFAULT_COLORS))])
+    assert {many.with_class("x")[-1].color, many.with_class("x").with_class("y")[-1].color} == set(
+        DEFAULT_COLORS[:2]
+    )
 
 
 def test_the_measure_itself_knows_what_a_protanope_confuses() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from semidavil_core.classes import DEFAULT_COLORS, IGNORE_INDEX, ClassInfo, ClassSet
+from semidavil_core.class_colours import DEFAULT_COLORS
+from semidavil_core.classes import IGNORE_INDEX, ClassInfo, ClassSet
 from semidavil_core.errors import InvalidClasses, InvalidLabels
 
 CITY = ClassSet.from_json(
@@ -98,11 +99,11 @@ def test_a_value_that_is_no_class_is_named_unless_unlisted_values_are_ignored(
     assert CITY.to_indices(values, where="x", unlisted_is_ignored=True).tolist() == [[0, IGNORE_INDEX]]
 
 
-def test_a_typed_class_gets_a_new_value_and_the_first_free_colour() -> None:
+def test_a_typed_class_gets_a_new_value_and_a_colour_of_its_own() -> None:
     more = ClassSet.from_names(["a", "b"]).with_class(" c ")
     assert more.names == ("a", "b", "c")
     assert more[2].value == 2
-    assert more[2].color == DEFAULT_COLORS[2]
+    assert more[2].color in DEFAULT_COLORS[2:]
     assert CITY.with_class("sky")[2].value == 18
     assert len(CITY) == 2
 

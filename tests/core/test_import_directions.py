@@ -15,7 +15,7 @@ CORE = REPOSITORY / "semidavil_core"
 
 # From the seam down the pipeline; a module may import what stands on an earlier line, or on its own.
 LEVELS = (
-    ("errors",),
+    ("errors", "class_colours"),
     ("classes", "control", "events", "settings", "atomic_files", "samples", "devices"),
     ("requests",),
     ("data",),

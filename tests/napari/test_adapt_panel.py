@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from napari.utils.progress import progress
-from qtpy.QtWidgets import QLabel, QProgressBar, QPushButton
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel, QMainWindow, QProgressBar, QPushButton
 
 from semidavil_napari._activity import Activity
 from semidavil_napari._panels.adapt import AdaptPanel
@@ -49,6 +50,36 @@ def test_a_failure_leaves_no_stale_progress_and_the_button_works(panel: AdaptPan
     assert status.text() == "The engine ended."
     for name in ("semidavil_pause", "semidavil_stop"):
         assert not child(panel, name).isEnabled()
+
+
+PLAN = ("The model agrees with the strokes on 43%; new to it: puddle. The round keeps all that it learns.",)
+
+
+@pytest.mark.parametrize(("height", "folded"), [(1000, False), (700, True)])
+def test_what_a_round_said_stands_below_the_status_during_the_round_and_after(
+    qtbot, height: int, folded: bool
+) -> None:
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    panel = AdaptPanel()
+    window.setCentralWidget(panel)
+    window.resize(400, height)
+    window.show()
+    head, words = child(panel, "semidavil_section_round"), child(panel, "semidavil_round_words")
+    assert not head.isVisible(), "nothing was said yet"
+    for status in (
+        Status(State.ADAPTING, "Round 1: 28 s left", 0.1, told=PLAN),
+        Status(sentence="Round 1 finished: 9 steps in 30 s.", told=PLAN),
+    ):
+        panel.show_status(status, None)
+        assert head.isVisible()
+        assert (words.text(), words.isVisible()) == (PLAN[0], not folded)
+        assert child(panel, "semidavil_status").text() == status.sentence
+    if folded:
+        qtbot.mouseClick(head, Qt.MouseButton.LeftButton)
+        assert words.isVisible()
+    panel.show_status(Status(), None)
+    assert not head.isVisible()
 
 
 def test_every_control_has_a_tooltip(panel: AdaptPanel) -> None:

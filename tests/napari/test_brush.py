@@ -6,6 +6,7 @@ import pytest
 
 from semidavil_napari._panels.class_table import ClassTable
 from tests.napari.conftest import child, press
+from tests.napari.driving import click
 
 pytestmark = pytest.mark.gui
 
@@ -53,3 +54,47 @@ def test_the_status_bar_does_not_say_that_digits_choose_tools(open_widget) -> No
         strokes.mode = mode
         assert "1 to 9 choose a class" in viewer.help
         assert "<1>" not in viewer.help
+
+
+def test_a_removed_class_leaves_the_brush_to_its_neighbour_and_no_stroke_is_invisible(
+    open_widget, qtbot, monkeypatch
+) -> None:
+    widget, viewer = open_widget()
+    strokes = viewer.layers["my strokes"]
+    monkeypatch.setattr(widget._classes, "ask_removal", lambda *_: True)
+    add_class(qtbot, widget, "puddle")
+    road, _, puddle = labels(widget)
+    widget._choices.choose_class(1)
+    click(qtbot, widget, "semidavil_class_remove")
+    assert (strokes.selected_label, strokes.mode, marked(widget)) == (puddle, "paint", [1])
+    assert "The brush paints puddle." in str(viewer.status)
+    click(qtbot, widget, "semidavil_class_remove")
+    assert (strokes.selected_label, marked(widget)) == (road, [0])
+    assert strokes.colormap.map(int(strokes.selected_label))[3] == 1
+    strokes.selected_label = 0
+    click(qtbot, widget, "semidavil_undo_removal")
+    assert strokes.selected_label == 0, "who erases goes on erasing"
+    assert labels(widget) == [road, puddle]
+
+
+def test_a_layer_whose_brush_paints_no_class_gets_one_when_it_is_worked_on(open_widget, monkeypatch) -> None:
+    widget, viewer = open_widget()
+    strokes = viewer.layers["my strokes"]
+    viewer.layers.selection.active = viewer.layers["night"]
+    strokes.selected_label = 77
+    viewer.layers.selection.active = strokes
+    assert strokes.selected_label in labels(widget)
+    assert marked(widget) == [0]
+
+
+def test_a_typed_class_is_the_one_that_the_brush_paints(open_widget, qtbot) -> None:
+    widget, viewer = open_widget()
+    strokes = viewer.layers["my strokes"]
+    widget._choices.choose_class(0)
+    add_class(qtbot, widget, "puddle")
+    assert (strokes.selected_label, strokes.mode, marked(widget)) == (labels(widget)[2], "paint", [2])
+
+
+def add_class(qtbot, widget, name: str) -> None:
+    child(widget, "semidavil_class_name").setText(name)
+    click(qtbot, widget, "semidavil_add_class")

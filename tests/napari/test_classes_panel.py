@@ -122,6 +122,15 @@ def test_a_click_on_the_colour_asks_for_another_and_a_click_elsewhere_paints(
     assert chosen.args == [2]
 
 
+def test_the_colour_of_the_chosen_class_is_not_tinted_by_the_highlight(panel: ClassesPanel) -> None:
+    choose(panel, 1)
+    table = child(panel, "semidavil_classes")
+    for row in range(3):
+        cell = table.visualRect(table.model().index(row, COLOUR))
+        seen = table.viewport().grab(cell).toImage().pixelColor(cell.width() // 2, cell.height() // 2)
+        assert seen.name() == CITY[row].color
+
+
 def test_classes_move_with_buttons_and_by_dragging_their_number(panel: ClassesPanel, qtbot) -> None:
     up, down = child(panel, "semidavil_class_up"), child(panel, "semidavil_class_down")
     assert not up.isEnabled()

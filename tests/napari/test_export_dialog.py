@@ -18,9 +18,11 @@ from semidavil_core.data.label_files import read_labels
 from semidavil_core.project.references import ImageEntry
 from semidavil_core.settings import Budget
 from semidavil_napari._command_lines import Situation, command_lines
+from semidavil_napari._panels.export import ExportDialog
 from semidavil_napari._session import State
 from semidavil_napari._sources import Source, SourceKind
 from tests.napari.conftest import child
+from tests.napari.driving import begin_round, finish_round
 from tests.napari.test_project_window import save
 
 gui = pytest.mark.gui
@@ -58,6 +60,7 @@ def test_what_is_ticked_is_exported_and_replacing_asks(open_widget, qtbot, tmp_p
     click(qtbot, dialog, "semidavil_export_start")
     finished(qtbot, widget)
     assert f"Exported to {out}" in child(widget, "semidavil_status").text()
+    assert child(dialog, "semidavil_export_words").text() == f"Exported to {out}."
     assert {p.name for p in out.iterdir()} == {"model", "model.zip", "predictions", "dataset"}
     assert (out / "predictions" / "asked").read_text() == "bundle bundle_zip labels_png confidence dataset"
     assert {p.name for p in (out / "dataset/images").iterdir()} == {"night_0000.tif", "night_0001.tif"}
@@ -95,6 +98,41 @@ def test_stop_ends_an_export_and_says_that_it_is_incomplete(open_widget, qtbot, 
     click(qtbot, widget, "semidavil_stop")
     qtbot.waitUntil(lambda: widget._conductor.session.status.state is State.IDLE, timeout=20_000)
     assert "incomplete" in child(widget, "semidavil_status").text()
+    assert "incomplete" in child(dialog, "semidavil_export_words").text()
+
+
+@gui
+def test_an_export_that_has_to_wait_is_told_and_the_outcome_of_another_job_is_not_its_own(
+    open_widget, qtbot, tmp_path
+) -> None:
+    widget, _ = open_widget()
+    dialog = dialog_after_a_round(qtbot, widget, tmp_path / "out", "labels_png")
+    begin_round(qtbot, widget)
+    click(qtbot, dialog, "semidavil_export_start")
+    told = child(dialog, "semidavil_export_words").text()
+    assert "Stop" in told
+    finish_round(qtbot, widget)
+    assert child(dialog, "semidavil_export_words").text() == told
+    assert not (tmp_path / "out").exists()
+
+
+@gui
+def test_the_dialog_grows_for_long_sentences_and_cuts_none_off(qtbot, tmp_path) -> None:
+    dialog = ExportDialog()
+    qtbot.addWidget(dialog)
+    dialog.show()
+    words = child(dialog, "semidavil_export_words")
+    for sentence in ("", "A sentence of many words that needs several lines. " * 6):
+        dialog.say(sentence)
+        qtbot.wait(50)
+        assert words.height() >= words.heightForWidth(words.width())
+    height = dialog.height()
+    dialog.hide()
+    dialog.say("A sentence of many words that needs several lines. " * 12)
+    dialog.show()
+    qtbot.wait(50)
+    assert dialog.height() > height
+    assert words.height() >= words.heightForWidth(words.width())
 
 
 @gui
@@ -105,6 +143,7 @@ def test_a_place_that_cannot_be_written_is_told_in_a_sentence(open_widget, qtbot
     click(qtbot, dialog, "semidavil_export_start")
     finished(qtbot, widget)
     assert "cannot be written" in child(widget, "semidavil_status").text()
+    assert "cannot be written" in child(dialog, "semidavil_export_words").text()
     assert child(widget, "semidavil_adapt").isEnabled()
 
 

@@ -98,6 +98,23 @@ def test_it_goes_on_without_the_confidence_layer_and_after_new_classes(viewer) -
 
 
 @pytest.mark.gui
+def test_a_prediction_that_changes_under_a_pointer_at_rest_is_told(open_widget) -> None:
+    widget, viewer = open_widget()
+    classes = widget._classes.value()
+    name = widget._book.plan(widget._images.value(), classes)[0].name
+    for k, told in enumerate(("road", "sky")):
+        seen = PreviewReady(name, np.full((32, 40), k, np.uint8), np.full((32, 40), 0.5 + k / 4, np.float32))
+        widget._jobs.happened.emit(seen)
+        if not k:
+            point_at(viewer, (0, 10, 10))
+        assert status(viewer).endswith(f"predicted: {told}, confidence {0.5 + k / 4:.2f}")
+        assert status(viewer).count("predicted") == 1
+    widget._book.show_prediction(name, np.zeros((32, 40), np.uint8), classes)
+    widget._rounds.compare.emit(-1)
+    assert "predicted: road" in status(viewer)
+
+
+@pytest.mark.gui
 def test_the_status_bar_of_a_real_window_tells_it(open_widget, qtbot) -> None:
     widget, viewer = open_widget()
     name = widget._book.plan(widget._images.value(), widget._classes.value())[0].name

@@ -100,3 +100,22 @@ def test_when_all_values_are_used_up_those_of_absent_classes_are_given_again() -
     for classes in many:
         values.follow(classes)
         assert len(set(values.of(classes).tolist())) == 200
+
+
+def test_the_values_of_a_layer_from_elsewhere_are_translated_only_where_they_mean_something_else() -> None:
+    values = PaintValues()
+    values.follow(CITY)
+    assert values.table_from({"road": 1, "tree": 2}) is None
+    table = values.table_from({"cell": 1, "sky": 2, "nucleus": 9})
+    assert table is not None
+    assert table[[0, 1, 2, 9, 77]].tolist() == [0, 4, 3, 9, 77]
+    assert values.table_from({"cell": 4, "nucleus": 9}) is None
+
+
+def test_a_class_that_was_renamed_still_owns_the_strokes_of_its_former_name() -> None:
+    values = PaintValues()
+    values.follow(CITY)
+    values.follow(CITY.with_changed(0, replace(CITY[0], name="street")))
+    told = values.known()
+    values.follow(CITY.with_changed(0, replace(CITY[0], name="street")).with_class("road"))
+    assert values.table_from(told) is None

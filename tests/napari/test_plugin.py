@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from npe2 import PluginManifest
 from qtpy.QtWidgets import QWidget
 from superqt.utils import WorkerBase
 
 from semidavil_core.classes import ClassSet
-from semidavil_core.data.image_files import write_image
-from semidavil_core.data.label_files import write_label_map
+from semidavil_core.data.image_files import find_images, write_image
+from semidavil_core.data.label_files import read_labels, write_label_map
 from semidavil_core.errors import InvalidDataset
 from semidavil_core.samples import sample_folder
 from semidavil_core.settings import Budget
@@ -74,6 +75,54 @@ def test_opening_a_sample_leaves_the_widget_ready(plugin, make_napari_viewer_pro
     assert viewer.layers["scribbles"].data[0].any()
     shown = child(widget, "semidavil_classes")
     assert shown.rowCount() == len(ClassSet.read(sample_folder(name)))
+
+
+@pytest.mark.gui
+def test_a_sample_opened_after_another_brings_its_own_source_classes_and_strokes(
+    plugin, make_napari_viewer_proxy
+) -> None:
+    if not (has_sample("cells") and has_sample("streets")):
+        pytest.skip("the samples are not part of this installation")
+    viewer = make_napari_viewer_proxy()
+    _, widget = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt model")
+    for name in ("cells", "streets", "cells"):
+        viewer.layers.clear()
+        viewer.open_sample("semidavil-napari", name)
+        classes = ClassSet.read(sample_folder(name))
+        assert child(widget, "semidavil_source").text() == str(sample_folder(name) / "source")
+        assert widget._classes.value() == classes
+        assert widget._choices.painted == strokes_of(name, classes)
+        shown = viewer.layers["scribbles"].colormap
+        for value, info in zip(widget._book.paint.of(classes), classes, strict=True):
+            assert to_hex(shown.map(int(value))) == info.color
+
+
+@pytest.mark.gui
+def test_a_source_chosen_by_hand_stays_and_two_samples_side_by_side_keep_the_first(
+    plugin, make_napari_viewer_proxy
+) -> None:
+    if not (has_sample("cells") and has_sample("streets")):
+        pytest.skip("the samples are not part of this installation")
+    viewer = make_napari_viewer_proxy()
+    _, widget = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt model")
+    viewer.open_sample("semidavil-napari", "cells")
+    viewer.open_sample("semidavil-napari", "streets")
+    source = child(widget, "semidavil_source")
+    assert source.text() == str(sample_folder("cells") / "source")
+    cells = ClassSet.read(sample_folder("cells"))
+    assert widget._choices.painted == strokes_of("cells", cells), (
+        "those of the other sample are none of these"
+    )
+    source.setText(str(sample_folder("streets") / "source"))
+    viewer.layers["cells"].name = "renamed"
+    assert source.text() == str(sample_folder("streets") / "source")
+
+
+def strokes_of(name: str, classes: ClassSet) -> list[int]:
+    """Painted pixels of each class in the files of a sample."""
+    maps = find_images(sample_folder(name) / "target" / "scribbles", ("labels", "scribbles"))
+    painted = [read_labels(path, classes, unlisted_is_ignored=True) for path in maps.values()]
+    return [int(sum((p == k).sum() for p in painted)) for k in range(len(classes))]
 
 
 NAMES = (

@@ -10,6 +10,7 @@ from semidavil_core.events import (
     Paused,
     Resumed,
     RoundFinished,
+    RoundRestored,
     StageProgress,
     StageStarted,
     StepFinished,
@@ -120,6 +121,51 @@ def test_the_outcome_tells_what_matters_most(scores: dict[str, float], words: st
     session = adapting()
     session.happened(RoundFinished(1, "budget", 212, 60.0, scores))
     assert words in session.ended().sentence
+
+
+BEFORE_AND_AFTER = {"held_out_accuracy_before": 0.72, "held_out_accuracy_after": 0.5, "held_out_strokes": 4.0}
+
+
+@pytest.mark.parametrize(
+    ("reason", "scores", "words"),
+    [
+        ("budget", {"held_out_margin": 0.3}, "72 → 50% right on 4 strokes kept aside, within chance. Paint"),
+        ("stopped", {"held_out_margin": 0.3}, "72 → 50% right on 4 strokes kept aside, within chance; the model"),
+        ("budget", {"held_out_margin": 0.1, "held_out_worse": 1.0}, "more than chance explains) but got worse"),
+        ("restored", {"held_out_margin": 0.1, "held_out_worse": 1.0}, "72 → 50% right on 4 strokes kept aside"),
+        ("budget", {"held_out_accuracy_after": 0.9, "held_out_strokes": 1.0}, "72 → 90% right on 1 stroke kept aside, more"),
+        ("budget", {"lost/car": 0.1, "held_out_margin": 0.3}, "72 → 50% right on 4 strokes kept aside, within chance) but lost"),
+    ],
+)  # fmt: skip
+def test_the_outcome_gives_the_score_and_whether_chance_explains_it(
+    reason: str, scores: dict[str, float], words: str
+) -> None:
+    session = adapting()
+    session.happened(RoundFinished(1, reason, 212, 60.0, {**BEFORE_AND_AFTER, **scores}))
+    assert words in session.ended().sentence
+
+
+def test_what_a_round_said_on_its_way_stands_until_the_next_round_begins() -> None:
+    session = Session()
+    session.begin()
+    session.happened(StageStarted(Stage.PREPARE, 30.0, "seconds"))
+    session.happened(Notice("The source has no puddle."))
+    assert session.happened(StageStarted(Stage.ADAPT, 60.0, "seconds")).told == ("The source has no puddle.",)
+    for _ in range(2):
+        session.happened(Notice("The model agrees with the strokes on 43%."))
+    session.happened(STEP)
+    session.happened(RoundFinished(1, "budget", 212, 60.0))
+    both = ("The source has no puddle.", "The model agrees with the strokes on 43%.")
+    assert session.ended().told == both
+    session.begin()
+    session.happened(Notice("Exported to x."))
+    assert session.ended().told == both, "another job is no round"
+    session.begin()
+    assert session.happened(StageStarted(Stage.ADAPT, 60.0, "seconds")).told == ()
+    session.happened(Notice("The model agrees with the strokes on 80%."))
+    assert session.happened(RoundRestored(0)).told == (), (
+        "the model that it was said of does not stand any more"
+    )
 
 
 def test_a_failure_ends_the_job_in_its_sentence_and_the_next_job_forgets_it() -> None:

@@ -16,7 +16,7 @@ from semidavil_napari._round_plan import PlanImage
 from semidavil_napari._session import State
 from semidavil_napari._zero_shot import Look, iter_look, newly_named
 from tests.napari.conftest import child
-from tests.napari.driving import begin_round, finish_round
+from tests.napari.driving import begin_round, finish_round, run_round
 from tests.napari.recorder import Recorder
 
 CITY = ClassSet.from_names(["road", "sky"])
@@ -87,6 +87,18 @@ def test_a_typed_class_is_shown_before_any_stroke_and_without_a_source(open_widg
     assert widget._classes.words().startswith("puddle: 50% of the shown image")
     assert widget._conductor.session.status.state is State.IDLE
     assert not widget._conductor.session.status.failed
+
+
+@gui
+def test_what_a_look_found_is_not_said_any_more_when_a_round_has_drawn_over_it(open_widget, qtbot) -> None:
+    widget, _ = open_widget()
+    add_class(qtbot, widget, "puddle")
+    qtbot.waitUntil(lambda: "of the shown image" in widget._classes.words(), timeout=20_000)
+    run_round(qtbot, widget)
+    assert widget._classes.words() == ""
+    widget._classes.setWords("3 classes were read.")
+    run_round(qtbot, widget)
+    assert widget._classes.words() == "3 classes were read.", "others said that"
 
 
 @gui
