@@ -245,7 +245,8 @@ class Autosave(QObject):
         self.files("state", partial(self._writer.state, state), self._on_written, self._on_failed)
 
     def _on_written(self, _: Any) -> None:
-        self.written.emit()
+        if not self._to_note and not self.notes.copying:  # else the state that follows tells it
+            self.written.emit()
 
     def _on_unwritten(self, plane: Plane, sentence: str) -> None:
         """A plane could not be written: say so, and try again later."""

@@ -44,6 +44,7 @@ class ImageNotes:
         self._on_copied_one, self._on_failed = on_copied, on_failed
         self._entries: dict[str, ImageEntry] = {}
         self._copied: dict[str, int] = {}
+        self._copying: set[str] = set()
         self.absent: frozenset[str] = frozenset()
         """Images that the project was opened without: their files may come back."""
 
@@ -51,6 +52,11 @@ class ImageNotes:
     def all(self) -> tuple[ImageEntry, ...]:
         """All entries, those of images that a person has closed too."""
         return tuple(self._entries.values())
+
+    @property
+    def copying(self) -> bool:
+        """Whether a project is still taking copies."""
+        return bool(self._copying)
 
     def of(self, keys: Sequence[str]) -> tuple[ImageEntry, ...]:
         """The entries of these images; empty if one of them is not noted yet."""
@@ -100,9 +106,15 @@ class ImageNotes:
             return
         wanted = [(place, planes.reader(image, place)) for place in np.ndindex(*axes_of(image).stack)]
         work = partial(writer.copies, entry, wanted)
-        self._run(f"copy/{entry.key}", work, self._on_copied, self._on_failed)
+        self._copying.add(entry.key)
+        self._run(f"copy/{entry.key}", work, self._on_copied, partial(self._on_not_copied, entry.key))
+
+    def _on_not_copied(self, key: str, sentence: str) -> None:
+        self._copying.discard(key)
+        self._on_failed(sentence)
 
     def _on_copied(self, entry: ImageEntry) -> None:
+        self._copying.discard(entry.key)
         if entry.key in self._entries:
             self._entries[entry.key] = replace(self._entries[entry.key], embedded=True)
             self._on_copied_one()
