@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from weakref import WeakValueDictionary
 
 import numpy as np
+from napari.layers import Image
 
 from semidavil_core.project.references import ImageEntry, unique_stem
 from semidavil_napari import _image_planes as planes
 from semidavil_napari._aside import Run
 from semidavil_napari._image_axes import axes_of
+from semidavil_napari._known_images import is_again
+from semidavil_napari._layer_tags import image_of
 from semidavil_napari._layers import LayerBook
 from semidavil_napari._project_files import Writer
-from semidavil_napari._project_layers import ProjectLayers
+from semidavil_napari._project_layers import ProjectLayers, describe_image
 
 
 class ImageNotes:
@@ -45,6 +49,7 @@ class ImageNotes:
         self._entries: dict[str, ImageEntry] = {}
         self._copied: dict[str, int] = {}
         self._copying: set[str] = set()
+        self._met: WeakValueDictionary[str, Image] = WeakValueDictionary()
         self.absent: frozenset[str] = frozenset()
         """Images that the project was opened without: their files may come back."""
 
@@ -57,6 +62,25 @@ class ImageNotes:
     def copying(self) -> bool:
         """Whether a project is still taking copies."""
         return bool(self._copying)
+
+    @property
+    def keys(self) -> Collection[str]:
+        """The keys of all entries."""
+        return self._entries.keys()
+
+    def matches(self, image: Image) -> tuple[ImageEntry, ...]:
+        """The entries that an image layer may be."""
+        if not self._entries:
+            return ()
+        now = describe_image(image, image_of(image) or image.name, "")
+        return tuple(entry for entry in self._entries.values() if is_again(entry, now))
+
+    def back(self) -> tuple[str, ...]:
+        """Keys of the images that came back since this was last asked: they are noted, and their layer is another now."""
+        present = {key: self._book.image(key) for key in self._book.targets()}
+        new = {key: image for key, image in present.items() if self._met.get(key) is not image}
+        self._met.update((key, image) for key, image in new.items() if image is not None)
+        return tuple(key for key in new if key in self._entries)
 
     def of(self, keys: Sequence[str]) -> tuple[ImageEntry, ...]:
         """The entries of these images; empty if one of them is not noted yet."""

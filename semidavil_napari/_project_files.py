@@ -131,6 +131,21 @@ class Writer:
         self._copied.add(entry.key)
         return replace(entry, embedded=True)
 
+    def strokes(
+        self,
+        entry: ImageEntry,
+        place: tuple[int, ...],
+        strokes: NDArray[Any],
+        classes: ClassSet,
+        labels: Sequence[int],
+        *,
+        over: bool,
+    ) -> None:
+        """Replace the strokes of one plane, or write them `over` those that the project has."""
+        if over and (former := self.project.strokes.read(entry.plane(place), classes, labels)) is not None:
+            strokes = np.where(strokes != 0, strokes, former)
+        self.project.write_strokes(entry, place, strokes, classes, labels)
+
     def round(self, saved: SavedRound, *, spare: int | None) -> None:
         """Note a round, and let the models of old ones go."""
         known = next((r for r in self.project.rounds.read() if r.round == saved.round), None)

@@ -119,15 +119,20 @@ class ProjectLayers:
                 return key
         return None
 
-    def give_strokes(self, key: str, strokes: NDArray[Any], classes: ClassSet | None) -> None:
-        """Give recovered strokes to an image that has none."""
+    def give_strokes(
+        self, key: str, strokes: NDArray[Any], classes: ClassSet | None, entry: ImageEntry | None = None
+    ) -> None:
+        """Give an image strokes that it had; what is painted on it by now lies over them."""
         image, present = self._book.image(key), self._book.scribbles(key)
         if image is None:
             return
-        if present is not None:
-            present.data = strokes.astype(present.data.dtype, copy=False)
-        else:
-            self._put_strokes(image, key, strokes, classes, None)
+        if present is None:
+            self._put_strokes(image, key, strokes, classes, entry)
+            return
+        painted = np.asarray(present.data)
+        together = np.where(painted != 0, painted, strokes)
+        if not np.array_equal(together, painted):
+            present.data = together
 
     def look(self, view: Mapping[str, Any]) -> None:
         """Look where `view` says, as far as that is possible."""
