@@ -171,7 +171,7 @@ class Autosave(QObject):
         if self._writer is None:
             if dirty and not self._began:
                 self._began = True
-                self.files("begin", recovery.begin_recovery, self._on_journal, self._on_failed)
+                self.files("begin recovery", recovery.begin_recovery, self._on_journal, self._on_failed)
             return
         if self._hand_over(dirty, _COPIED_AT_ONCE):
             QTimer.singleShot(0, self.save_now)
@@ -281,7 +281,7 @@ class Autosave(QObject):
 
     def _on_journal(self, project: Project) -> None:
         if self._writer is not None:  # a project was saved meanwhile
-            self.let_go(project)
+            self.let_go(project, discard=True)
             return
         self.take(project, journal=True)
         self.save_now()
