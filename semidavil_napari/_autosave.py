@@ -26,6 +26,7 @@ from semidavil_napari._layers import LayerBook
 from semidavil_napari._project_files import Writer, copy_of
 from semidavil_napari._project_layers import ProjectLayers
 from semidavil_napari._project_source import ProjectSource, is_source
+from semidavil_napari._returning import ReturningStrokes
 from semidavil_napari._unsaved import Plane, UnsavedStrokes
 
 _COPIED_AT_ONCE: Final = 32 * 2**20  # pixels of strokes per turn of the event loop: some 10 ms
@@ -81,7 +82,9 @@ class Autosave(QObject):
         """What else the open project held."""
         self._writer: Writer | None = None
         self._journal = False
+        book.know_again(self.notes)
         self._unsaved = UnsavedStrokes(book, self.notes.note)
+        self._returning = ReturningStrokes(layers, book, self.notes, self.files, self._on_failed)
         self._chosen = ProjectState()
         self._to_note: list[str] = []
         self._closed = self._began = self._state_waits = False
@@ -129,6 +132,7 @@ class Autosave(QObject):
         if (former := self.leave()) is not None:
             self.let_go(former[0])
         self._unsaved.forget()
+        self._returning.forget()
         self.notes.replace(())
         self.extra = self._chosen = state
 
@@ -149,6 +153,8 @@ class Autosave(QObject):
 
     def on_changed(self) -> None:
         """A choice changed, or layers did."""
+        if not self.held and not self._closed:
+            self._give_back()
         if self._writer is None and not self.held and not self._closed:
             self.dirty()  # what is there now counts as known; what a person paints from here on is kept
             self._remember()
@@ -165,7 +171,7 @@ class Autosave(QObject):
         if self._writer is None:
             if dirty and not self._began:
                 self._began = True
-                self.files("begin", recovery.begin_recovery, self._on_journal, self._on_failed)
+                self.files("begin recovery", recovery.begin_recovery, self._on_journal, self._on_failed)
             return
         if self._hand_over(dirty, _COPIED_AT_ONCE):
             QTimer.singleShot(0, self.save_now)
@@ -175,7 +181,21 @@ class Autosave(QObject):
 
     def dirty(self) -> list[Plane]:
         """Planes whose strokes are not on the disk as they are now; those of layers that are gone too."""
+        self._give_back()
         return self._unsaved.planes(kept=self._writer is not None)
+
+    def _give_back(self) -> None:
+        """Give images that came back the strokes that they had, from the disk, where all of them go before."""
+        back = self.notes.back()
+        keys = [key for key in back if not self._unsaved.holds(key, self._book.scribbles(key))]
+        if keys and self._writer is None and self._unsaved.known_planes(kept=False):
+            self._begin_at_once()
+        if not keys or self._writer is None:
+            return
+        self._hand_over(self._unsaved.known_planes(kept=True), float("inf"))
+        classes = self._chosen.classes or self._book.classes
+        for key in keys:
+            self._returning.read(self._writer.project, key, classes)
 
     def _hand_over(self, dirty: list[Plane], pixels: float) -> bool:
         """Let copies of these planes be written, up to so many pixels; whether some are left."""
@@ -191,7 +211,8 @@ class Autosave(QObject):
                 continue
             strokes = copy_of(layer.data, place)
             self._unsaved.saved(plane)
-            work = partial(writer.project.write_strokes, entry, place, strokes, classes, labels)
+            over = key in self._returning.awaited
+            work = partial(writer.strokes, entry, place, strokes, classes, labels, over=over)
             self.files(f"strokes/{entry.plane(place)}", work, _ignore, partial(self._on_unwritten, plane))
             pixels -= strokes.size
             if pixels <= 0 and number < len(dirty):
@@ -245,7 +266,8 @@ class Autosave(QObject):
         self.files("state", partial(self._writer.state, state), self._on_written, self._on_failed)
 
     def _on_written(self, _: Any) -> None:
-        self.written.emit()
+        if not self._to_note and not self.notes.copying:  # else the state that follows tells it
+            self.written.emit()
 
     def _on_unwritten(self, plane: Plane, sentence: str) -> None:
         """A plane could not be written: say so, and try again later."""
@@ -259,7 +281,7 @@ class Autosave(QObject):
 
     def _on_journal(self, project: Project) -> None:
         if self._writer is not None:  # a project was saved meanwhile
-            self.let_go(project)
+            self.let_go(project, discard=True)
             return
         self.take(project, journal=True)
         self.save_now()

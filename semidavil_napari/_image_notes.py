@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from weakref import WeakValueDictionary
 
 import numpy as np
+from napari.layers import Image
 
 from semidavil_core.project.references import ImageEntry, unique_stem
 from semidavil_napari import _image_planes as planes
 from semidavil_napari._aside import Run
 from semidavil_napari._image_axes import axes_of
+from semidavil_napari._known_images import is_again
+from semidavil_napari._layer_tags import image_of
 from semidavil_napari._layers import LayerBook
 from semidavil_napari._project_files import Writer
-from semidavil_napari._project_layers import ProjectLayers
+from semidavil_napari._project_layers import ProjectLayers, describe_image
 
 
 class ImageNotes:
@@ -44,6 +48,8 @@ class ImageNotes:
         self._on_copied_one, self._on_failed = on_copied, on_failed
         self._entries: dict[str, ImageEntry] = {}
         self._copied: dict[str, int] = {}
+        self._copying: set[str] = set()
+        self._met: WeakValueDictionary[str, Image] = WeakValueDictionary()
         self.absent: frozenset[str] = frozenset()
         """Images that the project was opened without: their files may come back."""
 
@@ -51,6 +57,30 @@ class ImageNotes:
     def all(self) -> tuple[ImageEntry, ...]:
         """All entries, those of images that a person has closed too."""
         return tuple(self._entries.values())
+
+    @property
+    def copying(self) -> bool:
+        """Whether a project is still taking copies."""
+        return bool(self._copying)
+
+    @property
+    def keys(self) -> Collection[str]:
+        """The keys of all entries."""
+        return self._entries.keys()
+
+    def matches(self, image: Image) -> tuple[ImageEntry, ...]:
+        """The entries that an image layer may be."""
+        if not self._entries:
+            return ()
+        now = describe_image(image, image_of(image) or image.name, "")
+        return tuple(entry for entry in self._entries.values() if is_again(entry, now))
+
+    def back(self) -> tuple[str, ...]:
+        """Keys of the images that came back since this was last asked: they are noted, and their layer is another now."""
+        present = {key: self._book.image(key) for key in self._book.targets()}
+        new = {key: image for key, image in present.items() if self._met.get(key) is not image}
+        self._met.update((key, image) for key, image in new.items() if image is not None)
+        return tuple(key for key in new if key in self._entries)
 
     def of(self, keys: Sequence[str]) -> tuple[ImageEntry, ...]:
         """The entries of these images; empty if one of them is not noted yet."""
@@ -100,9 +130,15 @@ class ImageNotes:
             return
         wanted = [(place, planes.reader(image, place)) for place in np.ndindex(*axes_of(image).stack)]
         work = partial(writer.copies, entry, wanted)
-        self._run(f"copy/{entry.key}", work, self._on_copied, self._on_failed)
+        self._copying.add(entry.key)
+        self._run(f"copy/{entry.key}", work, self._on_copied, partial(self._on_not_copied, entry.key))
+
+    def _on_not_copied(self, key: str, sentence: str) -> None:
+        self._copying.discard(key)
+        self._on_failed(sentence)
 
     def _on_copied(self, entry: ImageEntry) -> None:
+        self._copying.discard(entry.key)
         if entry.key in self._entries:
             self._entries[entry.key] = replace(self._entries[entry.key], embedded=True)
             self._on_copied_one()

@@ -8,7 +8,8 @@ from typing import Any
 
 from napari.layers import Image, Labels, Layer
 
-from semidavil_napari._image_axes import axes_of
+from semidavil_napari._image_axes import axes_of, first_level
+from semidavil_napari._known_images import TOLD, KnownImages, NoImages
 from semidavil_napari._layer_tags import RESULTS, Role, image_of, mark, role_of, tag_of, unmark, write
 
 
@@ -21,6 +22,11 @@ class LayerIndex:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._known: dict[tuple[str, str], list[Any]] | None = None
+        self._seen: KnownImages = NoImages()
+
+    def know_again(self, images: KnownImages) -> None:
+        """Give images that are among these the key that they had."""
+        self._seen = images
 
     def changed(self) -> None:
         """Layers came, went or were marked."""
@@ -95,12 +101,15 @@ class LayerIndex:
     def arrived(self, layer: Layer) -> None:
         """See to it that a layer that has just come does not carry another one's key: copies do.
 
-        The copy of an image becomes an image of its own, copied strokes go to an image without strokes if one came the same way,
-        and a copied result is an ordinary layer that its owner may edit.
+        The copy of an image becomes an image of its own, and so does one with the key of another that was closed; copied strokes go to
+        an image without strokes if one came the same way, and a copied result is an ordinary layer that its owner may edit.
         """
         self.changed()
         role, key = role_of(layer), image_of(layer)
-        if role is None or key is None or all(la is layer for la in self.all(Role(role), key)):
+        if role is None or key is None:
+            return
+        alone = all(la is layer for la in self.all(Role(role), key))
+        if alone and not (role == Role.TARGET and self._is_another(key, layer)):
             return
         if role == Role.TARGET:
             mark(layer, Role.TARGET, self._free(key), copy_of=key)
@@ -115,12 +124,30 @@ class LayerIndex:
         free = (la for la in copies if self.find(Role.SCRIBBLES, str(image_of(la))) is None)
         return next((la for la in free if axes_of(la).label_shape == strokes.data.shape), None)
 
-    def _name(self, layer: Layer) -> None:
-        if image_of(layer) is None:
-            mark(layer, Role.TARGET, self._free(layer.name))
-            self.changed()
+    def _name(self, layer: Image) -> None:
+        if image_of(layer) is not None:
+            return
+        again = next((e for e in self._seen.matches(layer) if self.find(Role.TARGET, e.key) is None), None)
+        if again is None:
+            mark(layer, Role.TARGET, self._key_for(layer))
+        else:
+            told = {name: again.layer[name] for name in TOLD if again.layer.get(name) is not None}
+            mark(layer, Role.TARGET, again.key, **{**told, **tag_of(layer)})
+        self.changed()
+
+    def _is_another(self, key: str, layer: Any) -> bool:
+        """Whether a key belongs to an image that was closed, and that this one is not."""
+        return key in self._seen.keys and all(entry.key != key for entry in self._seen.matches(layer))
+
+    def _key_for(self, image: Image) -> str:
+        """A key for an image that was not here before: that of strokes or results without an image, if it fits them."""
+        theirs = [la for la in self._viewer.layers if image_of(la) == image.name]
+        shape, fitting = axes_of(image).label_shape, (*RESULTS, Role.SCRIBBLES)
+        fits = (role_of(la) in fitting and tuple(first_level(la).shape) == shape for la in theirs)
+        left = bool(theirs) and image.name not in self._seen.keys and all(fits)
+        return image.name if left else self._free(image.name)
 
     def _free(self, name: str) -> str:
-        taken = {image_of(la) for la in self._viewer.layers}
+        taken = {image_of(la) for la in self._viewer.layers} | set(self._seen.keys)
         names = (name if n == 1 else f"{name} ({n})" for n in count(1))
         return next(n for n in names if n not in taken)

@@ -18,6 +18,7 @@ from semidavil_core.events import PreviewReady
 from semidavil_napari._aside import Run, run_now
 from semidavil_napari._image_axes import Axis, Chosen, ImageAxes, axes_of, tell_axis, tell_channels
 from semidavil_napari._image_folder import FolderLayer
+from semidavil_napari._known_images import KnownImages
 from semidavil_napari._layer_index import LayerIndex
 from semidavil_napari._layer_tags import (
     RESULTS,
@@ -86,6 +87,10 @@ class LayerBook:
         self._scribbles.disconnect()
 
     # images
+
+    def know_again(self, images: KnownImages) -> None:
+        """Give images that are among these the key that they had; no other image gets one of theirs."""
+        self._index.know_again(images)
 
     def targets(self) -> dict[str, str]:
         """Image layers that may be adapted to, key to present name."""

@@ -113,10 +113,11 @@ def read_content(
 
 
 class Writer:
-    """Writes one project; remembers what the files were that it has looked at."""
+    """Writes one project; remembers what the files were that it has looked at, and of which images it has written copies."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
+        self._copied: set[str] = set()
         self._marks: dict[tuple[str, tuple[str, ...]], tuple[int, Fingerprint]] = {}
 
     def state(self, state: ProjectState) -> None:
@@ -127,7 +128,23 @@ class Writer:
         """Keep a copy of an image in memory; the entry that says so."""
         for index, read in planes:
             self.project.write_copy(entry, index, read(), colours=bool(entry.layer.get("rgb")))
+        self._copied.add(entry.key)
         return replace(entry, embedded=True)
+
+    def strokes(
+        self,
+        entry: ImageEntry,
+        place: tuple[int, ...],
+        strokes: NDArray[Any],
+        classes: ClassSet,
+        labels: Sequence[int],
+        *,
+        over: bool,
+    ) -> None:
+        """Replace the strokes of one plane, or write them `over` those that the project has."""
+        if over and (former := self.project.strokes.read(entry.plane(place), classes, labels)) is not None:
+            strokes = np.where(strokes != 0, strokes, former)
+        self.project.write_strokes(entry, place, strokes, classes, labels)
 
     def round(self, saved: SavedRound, *, spare: int | None) -> None:
         """Note a round, and let the models of old ones go."""
@@ -138,8 +155,8 @@ class Writer:
         self.project.rounds.prune(spare)
 
     def _marked(self, entry: ImageEntry) -> ImageEntry:
-        if entry.path is None:
-            return entry
+        if entry.path is None:  # a state may have been put together before the copies were written
+            return replace(entry, embedded=entry.embedded or entry.key in self._copied)
         path, key = Path(entry.path), (entry.path, entry.parts)
         try:
             changed = max(p.stat().st_mtime_ns for p in ([path / part for part in entry.parts] or [path]))

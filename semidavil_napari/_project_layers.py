@@ -100,34 +100,46 @@ class ProjectLayers:
         """Show an image and its strokes as they were."""
         entry = restored.entry
         if restored.data is None:
-            if restored.strokes is not None:
-                self._viewer.add_layer(
-                    self._labels(restored.strokes, f"strokes: {entry.name or entry.key}", classes)
-                )
+            if restored.strokes is not None:  # they wait for their image under its key
+                alone = self._labels(restored.strokes, f"strokes: {entry.name or entry.key}", classes)
+                mark(alone, Role.SCRIBBLES, entry.key)
+                self._viewer.add_layer(alone)
             return
         image = as_image(restored, Role.TARGET)
         self._viewer.add_layer(image)
         if restored.strokes is not None:
             self._put_strokes(image, str(image_of(image)), restored.strokes, classes, entry)
 
-    def fits(self, entry: ImageEntry) -> str | None:
-        """Key of an image in the viewer that looks like `entry` and has no strokes yet; None if there is none."""
+    def fits(self, entry: ImageEntry, strokes: NDArray[Any] | None = None) -> str | None:
+        """Key of an image in the viewer that looks like `entry` and has no other strokes than these; None if there is none."""
         for key, name in self._book.targets().items():
-            axes, strokes = self._book.axes(key), self._book.strokes(key)
+            axes = self._book.axes(key)
             alike = axes is not None and axes.label_shape == entry.shape and entry.name in (name, key)
-            if alike and (strokes is None or not strokes.places):
+            if alike and self._has_no_other(key, strokes):
                 return key
         return None
 
-    def give_strokes(self, key: str, strokes: NDArray[Any], classes: ClassSet | None) -> None:
-        """Give recovered strokes to an image that has none."""
+    def _has_no_other(self, key: str, strokes: NDArray[Any] | None) -> bool:
+        present, layer = self._book.strokes(key), self._book.scribbles(key)
+        if present is None or layer is None or not present.places:
+            return True
+        painted = np.asarray(layer.data)
+        return strokes is not None and bool(((painted == 0) | (painted == strokes)).all())
+
+    def give_strokes(
+        self, key: str, strokes: NDArray[Any], classes: ClassSet | None, entry: ImageEntry | None = None
+    ) -> None:
+        """Give an image strokes that it had; what is painted on it by now lies over them."""
         image, present = self._book.image(key), self._book.scribbles(key)
         if image is None:
             return
-        if present is not None:
-            present.data = strokes.astype(present.data.dtype, copy=False)
-        else:
-            self._put_strokes(image, key, strokes, classes, None)
+        if present is None:
+            self._put_strokes(image, key, strokes, classes, entry)
+            return
+        painted = np.asarray(present.data)
+        together = np.where(painted != 0, painted, strokes)
+        if not np.array_equal(together, painted):
+            present.data = together
 
     def look(self, view: Mapping[str, Any]) -> None:
         """Look where `view` says, as far as that is possible."""
@@ -210,7 +222,7 @@ def learn_paint(book: LayerBook, settings: Mapping[str, Any]) -> None:
 
 
 def read_layer(project: Project, entry: ImageEntry, path: Path | None) -> Any:
-    """The data of an image layer, from its file or the project's copy; run it in the background.
+    """The data of an image layer, from its file, the project's copy or the sample; None without. Run it in the background.
 
     Raises
     ------
@@ -221,10 +233,14 @@ def read_layer(project: Project, entry: ImageEntry, path: Path | None) -> Any:
         data = project.read_copies(entry)
         axis = entry.layer.get("channel_axis")
         return np.moveaxis(data, -1, axis) if isinstance(axis, int) else data
+    readers: tuple[Any, ...] = (_from_folder, _with_plugin, _plainly)
     if path is None:
-        return None
+        sample = entry.layer.get("sample")
+        if entry.path is not None or not isinstance(sample, str):
+            return None
+        path, readers = Path(sample), (_from_sample,)
     wanted = tuple(entry.layer.get("shape", entry.shape))
-    for read in (_from_folder, _with_plugin, _plainly):
+    for read in readers:
         for data in _attempt(read, path, entry):
             level = data[0] if isinstance(data, list | tuple) else data
             if tuple(level.shape) == wanted:
@@ -252,6 +268,12 @@ def _from_folder(path: Path, entry: ImageEntry) -> Sequence[Any]:
 
     files = [path / part for part in entry.parts] or [path]
     return [open_files(entry.name, files).data]
+
+
+def _from_sample(path: Path, _: ImageEntry) -> Sequence[Any]:
+    from semidavil_napari._sample_data import sample_images
+
+    return [sample_images(path.name)]  # by its name: it may be installed elsewhere by now
 
 
 def _with_plugin(path: Path, entry: ImageEntry) -> Sequence[Any]:

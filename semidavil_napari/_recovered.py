@@ -15,7 +15,7 @@ from semidavil_napari._arrivals import Arrivals
 from semidavil_napari._autosave import Autosave
 from semidavil_napari._desk import Desk, source_from_json
 from semidavil_napari._layers import LayerBook
-from semidavil_napari._panels.project import ProjectPanel
+from semidavil_napari._panels.project import ProjectPanel, listed
 from semidavil_napari._project_files import Content, Found, find_project, read_content
 from semidavil_napari._project_layers import ProjectLayers, labels_of, learn_paint
 
@@ -98,19 +98,21 @@ class Recovered(QObject):
             self._desk.set_classes(classes)
         alone = []
         for image in content.images:
-            key = self._layers.fits(image.entry)
-            if key is not None and image.strokes is not None:
-                self._layers.give_strokes(key, image.strokes, classes)
-            elif image.strokes is not None:
+            if image.strokes is None:
+                continue
+            key = self._layers.fits(image.entry, image.strokes)
+            if key is None:
                 alone.append(image)
-        complete = all(image.data is not None for image in alone)
-        self._arrivals.add(alone, partial(self._on_arrived, found, complete=complete))
+            else:
+                self._layers.give_strokes(key, image.strokes, classes)
+        missing = tuple(image.entry.key for image in alone if image.data is None)
+        self._arrivals.add(alone, partial(self._on_arrived, found, missing))
 
-    def _on_arrived(self, found: Found, *, complete: bool) -> None:
+    def _on_arrived(self, found: Found, missing: tuple[str, ...]) -> None:
         """Keep the strokes in this window's own folder; the old one goes when they are there, if it is of no more use."""
         self._panel.setBusy(False)
-        self._panel.setStatus("The strokes are back. Save a project to keep them.")
-        if complete:
+        self._panel.setStatus(_told(missing), failed=bool(missing))
+        if not missing:
             self._lost = found.project
         else:  # strokes without their image are in no folder but the old one
             self._autosave.let_go(found.project)
@@ -121,6 +123,20 @@ class Recovered(QObject):
         if self._lost is not None and not self._autosave.dirty():
             lost, self._lost = self._lost, None
             self._autosave.let_go(lost, discard=True)
+
+
+def _told(missing: tuple[str, ...]) -> str:
+    """What came back, and what a person has to do about images that did not."""
+    if not missing:
+        return "The strokes are back. Save a project to keep them."
+    names = listed([f"“{key}”" for key in missing])
+    if len(missing) == 1:
+        why = (
+            "but the image is in no file that can be read: open it again under this name, and they lie on it."
+        )
+    else:
+        why = "but the images are in no files that can be read: open them again under these names, and they lie on them."
+    return f"The strokes of {names} are back, {why} Save a project to keep them."
 
 
 def _together(present: ClassSet | None, others: ClassSet | None) -> ClassSet | None:

@@ -30,6 +30,18 @@ def cells() -> list[LayerData]:
     return _open("cells")
 
 
+def sample_images(name: str) -> NDArray[np.uint8]:
+    """The target images of a sample (N, H, W, 3), in the order in which the sample is shown.
+
+    Raises
+    ------
+    SemiDavilError
+        There is no such sample, or it cannot be read.
+    """
+    folder = sample_folder(name)
+    return _target(folder, ClassSet.read(folder))[0]
+
+
 def _open(name: str) -> list[LayerData]:
     folder = sample_folder(name)
     classes = ClassSet.read(folder)

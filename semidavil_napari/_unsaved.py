@@ -45,12 +45,20 @@ class UnsavedStrokes:
             strokes, layer = self._book.strokes(key), self._book.scribbles(key)
             if strokes is not None and strokes.ready and self._known.get(key, (None,))[0] is not strokes:
                 self._meet(key, strokes, layer, kept=kept)
+        return self.known_planes(kept=kept)
+
+    def known_planes(self, *, kept: bool) -> list[Plane]:
+        """As :meth:`planes`, of the layers that were met by it before; others have not taken their place yet."""
         found: list[Plane] = []
         for key, (strokes, _) in self._known.items():
             saved = self._saved.setdefault(key, {})
             places = {*strokes.places, *saved} if strokes.ready else ()
             found += [(key, p) for p in places if saved.get(p) != strokes.version(p)]
         return found if kept else [plane for plane in found if self._painted_since(plane)]
+
+    def holds(self, key: str, layer: Any) -> bool:
+        """Whether this layer's strokes are those that are known of an image."""
+        return layer is not None and self._known.get(key, (None, None))[1] is layer
 
     def layer(self, key: str) -> Any:
         """The Labels layer that holds, or held, the strokes of an image."""

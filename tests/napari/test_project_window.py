@@ -286,3 +286,28 @@ def test_a_folder_that_is_no_project_is_refused_in_words(open_widget, qtbot, tmp
     (tmp_path / "mine.txt").write_text("precious")
     click(qtbot, widget, "semidavil_save_project")
     qtbot.waitUntil(lambda: "holds other files" in words(widget), timeout=20_000)
+
+
+def test_a_project_is_saved_when_it_has_the_images_that_are_no_files(open_widget, qtbot, tmp_path) -> None:
+    """A window that ends right after the words came to no more: nothing later may be needed."""
+    widget, _ = open_widget()
+    widget._project.autosave._timer.setInterval(600_000)
+    widget._project_panel.ask_save = lambda: tmp_path / "job"
+    click(qtbot, widget, "semidavil_save_project")
+    qtbot.waitUntil(lambda: "Saved at" in words(widget), timeout=20_000)
+    (entry,) = json.loads((tmp_path / "job" / "project.json").read_text())["images"]
+    assert entry["embedded"]
+    assert len(list((tmp_path / "job" / "images").iterdir())) == 2
+
+
+def test_closing_napari_while_a_project_takes_copies_keeps_the_images(open_widget, qtbot, tmp_path) -> None:
+    widget, viewer = open_widget()
+    widget._project.autosave._timer.setInterval(600_000)
+    widget._project_panel.ask_save = lambda: tmp_path / "job"
+    click(qtbot, widget, "semidavil_save_project")
+    qtbot.waitUntil(lambda: widget._project.project is not None, timeout=20_000)
+    image = viewer.layers["night"].data.copy()
+    widget._project.close()
+    again, other = reopen(qtbot, open_widget, tmp_path / "job")
+    opened(qtbot, again)
+    np.testing.assert_array_equal(other.layers["night"].data, image)
