@@ -78,7 +78,7 @@ class ExportDialog(QDialog):
         self._words.setObjectName("semidavil_export_words")
         self._start = _button("Export", "semidavil_export_start", "Export what is ticked. Progress and Stop are in the section Adapt.")  # fmt: skip
         self._start.setDefault(True)
-        self._copy = _button("Copy the equivalent command", "semidavil_export_command", "Copy command lines that adapt and predict in the same way, for a script or another computer.")  # fmt: skip
+        self._copy = _button("Copy the equivalent command", "semidavil_export_command", "Copy command lines that make the same maps, for a script or another computer: with the model that a saved project keeps, or else by the whole job again.")  # fmt: skip
         close = _button("Close", "semidavil_export_close", "Close this dialog; a running export goes on.")
         self._lay_out(browse, close)
         browse.clicked.connect(self._on_browse)
