@@ -112,7 +112,7 @@ def go_on_from(qtbot, viewer, widget, bundle: Path) -> None:
     qtbot.waitUntil(lambda: "mean confidence" in status(widget) or failed(widget), timeout=_LONGEST_MS)
     click(qtbot, widget, "semidavil_stop")
     qtbot.waitUntil(lambda: state(widget) is State.IDLE, timeout=_LONGEST_MS)
-    assert "Round 1 stopped after" in status(widget)
+    assert "Round 2 stopped after" in status(widget), "rounds of the window are counted through"
     assert layer(viewer, "prediction").data.all()
 
 
