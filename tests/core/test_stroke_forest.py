@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+import torch
 
 from semidavil_core.adaptation import stroke_forest as module
 from semidavil_core.adaptation.stroke_forest import (
@@ -70,11 +71,28 @@ def test_where_time_is_short_it_is_judged_by_what_there_was_time_for(monkeypatch
     assert StrokePixels.of(domain_of(4), lambda: False) is None, "one image cannot be left out"
     fitted: list[int] = []
     fit = module._fitted
-    monkeypatch.setattr(module, "_fitted", lambda x, y: (fitted.append(len(y)), fit(x, y))[1])
+    monkeypatch.setattr(module, "_fitted", lambda x, y, trees: (fitted.append(len(y)), fit(x, y, trees))[1])
     found = pixels_of(domain_of(4)).checked(lambda: False)
     assert len(fitted) == 1
     assert found.keys() == {0, 1, 2}
     assert min(found.values()) > 0.9, "pixels that had no turn do not count"
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_it_is_the_same_forest_however_many_threads_grow_it(threads: Callable[[int], None]) -> None:
+    domain = domain_of(3)
+    pixels, labels = pixels_of(domain), []
+    for count in (1, 2):
+        threads(count)
+        labels.append([seen for _, seen in StrokeForest(pixels).iter_labels(domain)])
+    for one, other in zip(*labels, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_one_class_or_one_stroke_is_too_little() -> None:
