@@ -34,7 +34,7 @@ def farthest_color(used: Sequence[str]) -> str:
     """The default colour that is told best from the `used` ones, ``#rrggbb`` each, whichever way a person sees colours."""
     free = [c for c in DEFAULT_COLORS if c not in {u.lower() for u in used}]
     if not free or not used:
-        return (free or DEFAULT_COLORS)[len(used) % len(free or DEFAULT_COLORS)]
+        return DEFAULT_COLORS[len(used) % len(DEFAULT_COLORS)]
     seen, theirs = _as_seen(free), _as_seen(used)
     apart = np.linalg.norm(seen[:, :, None] - theirs[:, None, :], axis=-1)
     return free[int(apart.min(axis=(0, 2)).argmax())]

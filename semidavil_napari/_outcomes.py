@@ -10,6 +10,7 @@ from semidavil_napari._jobs import EngineJobs
 from semidavil_napari._layers import LayerBook
 from semidavil_napari._panels.classes import ClassesPanel, class_scores
 from semidavil_napari._panels.export import ExportPanel
+from semidavil_napari._round_list import leaves_a_round
 
 
 class Outcomes(QObject):
@@ -49,7 +50,7 @@ class Outcomes(QObject):
                 if classes is not None:
                     self._book.show(event, classes)
             case ModelChanged() | RoundFinished() | RoundRestored():
-                if _leaves_a_model(event):
+                if leaves_a_round(event):
                     self._export.setReady(True)
                 standing = self._history.rounds.current
                 self._classes.setScores(class_scores(standing.scores if standing is not None else {}))
@@ -57,10 +58,3 @@ class Outcomes(QObject):
     def _on_failed(self, _: str) -> None:
         if self._jobs.engine_pid is None:  # the model is gone with its engine
             self._export.setReady(False)
-
-
-def _leaves_a_model(event: ModelChanged | RoundFinished | RoundRestored) -> bool:
-    """Whether there is an adapted model from now on, if there was none."""
-    if isinstance(event, ModelChanged):
-        return event.goes_on_from > 0
-    return isinstance(event, RoundFinished) and event.round > 0

@@ -18,8 +18,6 @@ from semidavil_core.events import (
     Done,
     Event,
     ModelChanged,
-    RoundFinished,
-    RoundRestored,
     StageStarted,
     Suggestion,
     SuggestionsReady,
@@ -29,6 +27,7 @@ from semidavil_napari._flight import Flight
 from semidavil_napari._jobs import EngineJobs
 from semidavil_napari._layers import LayerBook, Place
 from semidavil_napari._panels.paint_next import PaintNextPanel, Places
+from semidavil_napari._round_list import leaves_a_round
 from semidavil_napari._suggestion_layers import Ring, SuggestionLayers
 
 KEY: Final = "suggestions"
@@ -146,7 +145,7 @@ class PaintNext(QObject):
         self._jobs.start_when_idle(KEY, partial(_suggest_job, COUNT))
 
     def _on_event(self, event: Event) -> None:
-        if _leaves_a_round(event):
+        if leaves_a_round(event):
             self._has_model = True
             self._set([], _LOOKING)
             self._ask()
@@ -244,16 +243,6 @@ class PaintNext(QObject):
         reach = told.radius
         box = tuple(slice(max(0, round(at - reach)), round(at + reach) + 1) for at in (told.y, told.x))
         return bool(np.asarray(layer.data[(*spot.place.index, *box)]).any())
-
-
-def _leaves_a_round(event: Event) -> bool:
-    """Whether another model stands that has learnt in a round, so that it is worth asking."""
-    match event:
-        case RoundFinished():
-            return event.round > 0
-        case ModelChanged():
-            return event.goes_on_from > 0
-    return isinstance(event, RoundRestored)
 
 
 def _suggest_job(

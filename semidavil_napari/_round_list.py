@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from semidavil_core.events import FinishReason, RoundFinished
+from semidavil_core.events import Event, FinishReason, ModelChanged, RoundFinished, RoundRestored
 from semidavil_core.export.bundle_files import is_bundle
 
 START: Final = "Start"
@@ -74,6 +74,16 @@ class RoundEntry:
 def own_name(number: int) -> str:
     """What a round is called if nobody names it; 0 is the start."""
     return f"Round {number}" if number else START
+
+
+def leaves_a_round(event: Event) -> bool:
+    """Whether the model of a round stands from now on: there is something to export, and it is worth asking where to paint."""
+    match event:
+        case RoundFinished():
+            return event.round > 0
+        case ModelChanged():
+            return event.goes_on_from > 0
+    return isinstance(event, RoundRestored)
 
 
 class RoundList:

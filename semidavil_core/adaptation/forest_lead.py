@@ -40,7 +40,7 @@ class ForestLead:
 
 def is_worth_growing(agreement: StrokeAgreement, led_before: float = 0.0) -> bool:
     """Whether a forest may lead at all: the model misreads the strokes that it is sure of, or one led before; the usual case costs nothing."""
-    return agreement.as_sure * agreement.misled > 0 or led_before > 0
+    return agreement.surely_misled > 0 or led_before > 0
 
 
 def forest_lead(
@@ -67,7 +67,7 @@ def forest_lead(
         return None
     accuracy = float(np.mean(list(found.values())))
     model = float(np.mean([agreement.by_class.get(k, 0.0) for k in found]))
-    now = agreement.as_sure * agreement.misled * ramp(accuracy - model, *_BETTER)
+    now = agreement.surely_misled * ramp(accuracy - model, *_BETTER)
     still = led_before * ramp(beyond_chance(accuracy, len(found)), *_STILL_GOOD)
     share = max(now, still)
     return ForestLead(share, accuracy, pixels) if share else None

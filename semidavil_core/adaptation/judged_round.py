@@ -200,9 +200,8 @@ class JudgedRound:
         """A forest that reads the strokes better than the model, if there is one and it may lead; it is told before it is grown."""
         if not self._settings.forest_lead or not self._settings.labelled_batch:
             return None
-        if not is_worth_growing(before.agreement, self._given.forest_led):
-            return None
-        yield Notice(GROWING)
+        if is_worth_growing(before.agreement, self._given.forest_led):
+            yield Notice(GROWING)
         return forest_lead(self._given.seen, before.agreement, self._given.forest_led, go_on)
 
     def _until(self, control: RunControl, moment: float) -> GoOn:

@@ -64,14 +64,13 @@ def plan_round(
     fair = agreement.representative
     change = max(lead, fair * (1 - ramp(agreement.class_accuracy, *_WORTH_KEEPING)))
     share = 1.0 if new_classes else settings.averaging + change * (1 - settings.averaging)
-    misled = agreement.misled
     forest = lead * settings.forest_lead if settings.labelled_batch else 0.0
-    strokes_first = fair * misled * settings.strokes_first if settings.labelled_batch else 0.0
+    strokes_first = fair * agreement.misled * settings.strokes_first if settings.labelled_batch else 0.0
     strokes_first = max(forest, strokes_first)
     if new_classes:
         half = settings.pseudo_labels_after // 2
         settings = replace(settings, confidence=ConfidenceMode.HARD, pseudo_labels_after=half)
-    keeps = fair < _FAIR and misled * agreement.as_sure < _FAIR and lead < _FAIR
+    keeps = fair < _FAIR and agreement.surely_misled < _FAIR and lead < _FAIR
     phases = _phases(settings, strokes_first, forest=forest > 0)
     return RoundPlan(phases, share, strokes_first, fair, forest, keeps)
 

@@ -73,6 +73,11 @@ class StrokeAgreement:
         """How far the model guesses, 0 to 1: what it and its source would teach misleads."""
         return 1 - ramp(self.beyond_chance, *WORTH_ASKING)
 
+    @property
+    def surely_misled(self) -> float:
+        """The same, as far as the strokes lie where the model is as sure as elsewhere: where it is not, a good one may be wrong."""
+        return self.as_sure * self.misled
+
 
 def beyond_chance(accuracy: float, classes: int) -> float:
     """Class accuracy where a blind guess among so many `classes` has 0 and a perfect model 1; as it is of one class."""

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from semidavil_core.classes import ClassSet
 from semidavil_core.data.image_files import write_image
-from semidavil_core.project.references import ImageEntry
-from semidavil_core.project.strokes import StrokeStore
+from semidavil_napari._image_axes import Axis
 from tests.napari.conftest import child
 from tests.napari.driving import click, layer
-from tests.napari.test_project_window import opened, reopen, save, settled
+from tests.napari.test_project_window import all_on_disk, opened, reopen, save, settled
 
 pytestmark = pytest.mark.gui
 
@@ -46,6 +43,21 @@ def remove(viewer, *names: str) -> None:
         viewer.layers.remove(name)
 
 
+def close_image(qtbot, widget, viewer, name: str = "newcells") -> np.ndarray:
+    """Remove an image and its strokes, and let that be noted; the strokes."""
+    painted = viewer.layers["scribbles"].data.copy()
+    remove(viewer, "scribbles", name)
+    settled(qtbot, widget)
+    return painted
+
+
+def paint_anew(qtbot, widget, viewer) -> np.ndarray:
+    """A stroke on a scribbles layer that was just added; all strokes of this layer."""
+    click(qtbot, widget, "semidavil_add_scribbles")
+    paint(viewer, "scribbles", (3, 25, 30), 2)
+    return viewer.layers["scribbles"].data.copy()
+
+
 def begin(qtbot, open_widget, folder: Path, project: Path | None):
     """A window with a folder open and a stroke on its last image, saved as a project if one is given."""
     widget, viewer = open_widget(ready=False)
@@ -58,18 +70,6 @@ def begin(qtbot, open_widget, folder: Path, project: Path | None):
     return widget, viewer
 
 
-def kept(project: Path) -> dict[str, np.ndarray]:
-    """The strokes that a project holds on the disk, image by image."""
-    contents = json.loads((project / "project.json").read_text())["images"]
-    store, found = StrokeStore(project / "scribbles"), {}
-    for entry in map(ImageEntry.from_json, contents):
-        whole = found[entry.key] = np.zeros(entry.shape, np.uint8)
-        for index in np.ndindex(*entry.shape[:-2]):
-            plane = store.read(entry.plane(index), ClassSet.read(project))
-            whole[index] = 0 if plane is None else plane
-    return found
-
-
 def strokes_are(viewer, wanted: np.ndarray) -> bool:
     found = layer(viewer, "scribbles")
     return found is not None and np.array_equal(found.data, wanted)
@@ -79,14 +79,12 @@ def test_strokes_of_an_image_that_was_closed_are_there_when_it_is_opened_again(
     open_widget, qtbot, tmp_path, folder
 ) -> None:
     widget, viewer = begin(qtbot, open_widget, folder, tmp_path / "job")
-    painted = viewer.layers["scribbles"].data.copy()
-    remove(viewer, "scribbles", "newcells")
-    settled(qtbot, widget)
+    painted = close_image(qtbot, widget, viewer)
     open_folder(qtbot, widget, folder)
     qtbot.waitUntil(lambda: strokes_are(viewer, painted), timeout=20_000)
     paint(viewer, "scribbles", (3, 25, 30), 2)
     settled(qtbot, widget)
-    np.testing.assert_array_equal(kept(tmp_path / "job")["newcells"], viewer.layers["scribbles"].data)
+    np.testing.assert_array_equal(all_on_disk(tmp_path / "job")["newcells"], viewer.layers["scribbles"].data)
 
 
 @pytest.mark.parametrize("saved", [True, False])
@@ -102,15 +100,13 @@ def test_strokes_painted_before_the_kept_ones_are_read_lie_beside_them(
     remove(viewer, "scribbles", "newcells")
     stand_still, widget._project.autosave.files._done = widget._project.autosave.files._done, _Held()
     open_folder(qtbot, widget, folder)
-    click(qtbot, widget, "semidavil_add_scribbles")
-    paint(viewer, "scribbles", (3, 25, 30), 2)
-    quick = viewer.layers["scribbles"].data.copy()
+    quick = paint_anew(qtbot, widget, viewer)
     held, widget._project.autosave.files._done = widget._project.autosave.files._done, stand_still
     held.let_go(stand_still)
     both = np.where(quick, quick, painted)
     qtbot.waitUntil(lambda: strokes_are(viewer, both), timeout=20_000)
     save(qtbot, widget, tmp_path / "another")
-    np.testing.assert_array_equal(kept(tmp_path / "another")["newcells"], both)
+    np.testing.assert_array_equal(all_on_disk(tmp_path / "another")["newcells"], both)
 
 
 class _Held:
@@ -131,17 +127,13 @@ def test_closing_napari_before_the_kept_strokes_are_back_loses_none(
     open_widget, qtbot, tmp_path, folder
 ) -> None:
     widget, viewer = begin(qtbot, open_widget, folder, tmp_path / "job")
-    painted = viewer.layers["scribbles"].data.copy()
-    remove(viewer, "scribbles", "newcells")
-    settled(qtbot, widget)
+    painted = close_image(qtbot, widget, viewer)
     widget._project.autosave._timer.setInterval(600_000)
     widget._project.autosave.files._done = _Held()
     open_folder(qtbot, widget, folder)
-    click(qtbot, widget, "semidavil_add_scribbles")
-    paint(viewer, "scribbles", (3, 25, 30), 2)
-    quick = viewer.layers["scribbles"].data.copy()
+    quick = paint_anew(qtbot, widget, viewer)
     widget._project.close()
-    np.testing.assert_array_equal(kept(tmp_path / "job")["newcells"], np.where(quick, quick, painted))
+    np.testing.assert_array_equal(all_on_disk(tmp_path / "job")["newcells"], np.where(quick, quick, painted))
 
 
 def test_strokes_of_an_image_closed_in_an_earlier_window_are_there_when_it_is_opened_again(
@@ -160,25 +152,22 @@ def test_strokes_of_an_image_closed_in_an_earlier_window_are_there_when_it_is_op
     open_folder(qtbot, again, folder)
     qtbot.waitUntil(lambda: strokes_are(viewer, painted), timeout=20_000)
     settled(qtbot, again)
-    np.testing.assert_array_equal(kept(tmp_path / "job")["newcells"], painted)
+    np.testing.assert_array_equal(all_on_disk(tmp_path / "job")["newcells"], painted)
 
 
 def test_another_folder_of_the_same_name_and_size_leaves_the_kept_strokes_alone(
     open_widget, qtbot, tmp_path, folder
 ) -> None:
     widget, viewer = begin(qtbot, open_widget, folder, tmp_path / "job")
-    painted = viewer.layers["scribbles"].data.copy()
-    remove(viewer, "scribbles", "newcells")
-    settled(qtbot, widget)
+    painted = close_image(qtbot, widget, viewer)
     open_folder(qtbot, widget, images_in(tmp_path / "elsewhere" / "newcells"))
     settled(qtbot, widget)
     assert layer(viewer, "scribbles") is None
-    click(qtbot, widget, "semidavil_add_scribbles")
-    paint(viewer, "scribbles", (3, 25, 30), 2)
+    anew = paint_anew(qtbot, widget, viewer)
     settled(qtbot, widget)
-    found = kept(tmp_path / "job")
+    found = all_on_disk(tmp_path / "job")
     np.testing.assert_array_equal(found["newcells"], painted)
-    np.testing.assert_array_equal(found["newcells (2)"], viewer.layers["scribbles"].data)
+    np.testing.assert_array_equal(found["newcells (2)"], anew)
 
 
 @pytest.mark.parametrize("saved", [True, False])
@@ -201,7 +190,7 @@ def test_an_image_whose_strokes_stayed_on_screen_has_them_when_it_is_opened_agai
     if not saved:
         return
     settled(qtbot, widget)
-    assert set(kept(tmp_path / "job")) == {"newcells"}
+    assert set(all_on_disk(tmp_path / "job")) == {"newcells"}
     widget._project.close()
     again, other = reopen(qtbot, open_widget, tmp_path / "job")
     opened(qtbot, again)
@@ -236,15 +225,11 @@ def test_what_was_said_of_the_axes_of_a_closed_image_still_holds(open_widget, qt
     widget, viewer = open_widget(ready=False)
     stack = np.random.default_rng(0).integers(0, 255, (4, 32, 40), np.uint8)
     viewer.add_image(stack, name="channels?")
-    from semidavil_napari._image_axes import Axis
-
     widget._book.tell_axis(["channels?"], 0, Axis.CHANNELS)
     click(qtbot, widget, "semidavil_add_scribbles")
     paint(viewer, "scribbles", (10, 10))
-    painted = viewer.layers["scribbles"].data.copy()
     save(qtbot, widget, tmp_path / "job")
-    remove(viewer, "scribbles", "channels?")
-    settled(qtbot, widget)
+    painted = close_image(qtbot, widget, viewer, "channels?")
     viewer.add_image(stack, name="channels?")
     qtbot.waitUntil(lambda: strokes_are(viewer, painted), timeout=20_000)
     assert child(widget, "semidavil_adapt") is not None

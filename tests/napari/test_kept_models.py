@@ -138,6 +138,16 @@ def test_going_back_to_a_model_that_cannot_be_read_leaves_the_present_one(plan) 
 # in the window
 
 
+def opened_again(qtbot, open_widget, widget, viewer, project: Path):
+    """The window that opens a project after this one was closed."""
+    settled(qtbot, widget)
+    viewer.close()
+    again, _ = reopen(qtbot, open_widget, project)
+    opened(qtbot, again)
+    settled(qtbot, again)
+    return again
+
+
 @gui
 @pytest.mark.skipif(os.name != "posix", reason="kills as Linux and macOS do")
 def test_the_rounds_before_an_engine_died_are_not_lost(open_widget, qtbot) -> None:
@@ -167,11 +177,7 @@ def test_a_round_of_an_earlier_window_can_be_gone_back_to(open_widget, qtbot, tm
     save(qtbot, widget, tmp_path / "job")
     run_round(qtbot, widget)
     run_round(qtbot, widget)
-    settled(qtbot, widget)
-    viewer.close()
-    again, _ = reopen(qtbot, open_widget, tmp_path / "job")
-    opened(qtbot, again)
-    settled(qtbot, again)
+    again = opened_again(qtbot, open_widget, widget, viewer, tmp_path / "job")
     assert names(again) == ["Round 2", "Round 1"]
     again._project.autosave._timer.setInterval(50)
     select(again, "Round 1")
@@ -215,11 +221,7 @@ def test_rounds_made_before_the_project_was_saved_can_be_gone_back_to_when_it_is
     for number in (1, 2, 3):
         qtbot.waitUntil((tmp_path / f"job/rounds/{number:04d}/bundle/config.json").is_file, timeout=20_000)
     run_round(qtbot, widget)
-    settled(qtbot, widget)
-    viewer.close()
-    again, _ = reopen(qtbot, open_widget, tmp_path / "job")
-    opened(qtbot, again)
-    settled(qtbot, again)
+    again = opened_again(qtbot, open_widget, widget, viewer, tmp_path / "job")
     assert [e.name for e in again._history.rounds.entries if e.reachable] == [
         f"Round {n}" for n in (1, 2, 3, 4)
     ]
@@ -236,11 +238,7 @@ def test_a_reopened_project_goes_on_from_its_last_round_in_that_row_and_can_be_e
     widget, viewer = open_widget()
     save(qtbot, widget, tmp_path / "job")
     run_round(qtbot, widget)
-    settled(qtbot, widget)
-    viewer.close()
-    again, _ = reopen(qtbot, open_widget, tmp_path / "job")
-    opened(qtbot, again)
-    settled(qtbot, again)
+    again = opened_again(qtbot, open_widget, widget, viewer, tmp_path / "job")
     assert child(again, "semidavil_export").isEnabled()
     begin_round(qtbot, again)
     steps_seen(qtbot, again)

@@ -81,10 +81,7 @@ def test_opening_a_sample_leaves_the_widget_ready(plugin, make_napari_viewer_pro
 def test_a_sample_opened_after_another_brings_its_own_source_classes_and_strokes(
     plugin, make_napari_viewer_proxy
 ) -> None:
-    if not (has_sample("cells") and has_sample("streets")):
-        pytest.skip("the samples are not part of this installation")
-    viewer = make_napari_viewer_proxy()
-    _, widget = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt model")
+    viewer, widget = window_for_both_samples(make_napari_viewer_proxy)
     for name in ("cells", "streets", "cells"):
         viewer.layers.clear()
         viewer.open_sample("semidavil-napari", name)
@@ -101,10 +98,7 @@ def test_a_sample_opened_after_another_brings_its_own_source_classes_and_strokes
 def test_a_source_chosen_by_hand_stays_and_two_samples_side_by_side_keep_the_first(
     plugin, make_napari_viewer_proxy
 ) -> None:
-    if not (has_sample("cells") and has_sample("streets")):
-        pytest.skip("the samples are not part of this installation")
-    viewer = make_napari_viewer_proxy()
-    _, widget = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt model")
+    viewer, widget = window_for_both_samples(make_napari_viewer_proxy)
     viewer.open_sample("semidavil-napari", "cells")
     viewer.open_sample("semidavil-napari", "streets")
     source = child(widget, "semidavil_source")
@@ -116,6 +110,15 @@ def test_a_source_chosen_by_hand_stays_and_two_samples_side_by_side_keep_the_fir
     source.setText(str(sample_folder("streets") / "source"))
     viewer.layers["cells"].name = "renamed"
     assert source.text() == str(sample_folder("streets") / "source")
+
+
+def window_for_both_samples(make_napari_viewer_proxy):
+    """An empty viewer and the widget in it, if both samples are there to be opened."""
+    if not (has_sample("cells") and has_sample("streets")):
+        pytest.skip("the samples are not part of this installation")
+    viewer = make_napari_viewer_proxy()
+    _, widget = viewer.window.add_plugin_dock_widget("semidavil-napari", "Adapt model")
+    return viewer, widget
 
 
 def strokes_of(name: str, classes: ClassSet) -> list[int]:

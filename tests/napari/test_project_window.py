@@ -64,15 +64,21 @@ def opened(qtbot, widget) -> None:
     )
 
 
+def all_on_disk(folder: Path) -> dict[str, np.ndarray]:
+    """The strokes that a project holds, image by image, read beside the window that has it open."""
+    store, found = StrokeStore(folder / "scribbles"), {}
+    for entry in map(ImageEntry.from_json, json.loads((folder / "project.json").read_text())["images"]):
+        whole = found[entry.key] = np.zeros(entry.shape, np.uint8)
+        for index in np.ndindex(*entry.shape[:-2]):
+            plane = store.read(entry.plane(index), ClassSet.read(folder))
+            whole[index] = 0 if plane is None else plane
+    return found
+
+
 def on_disk(folder: Path) -> np.ndarray:
-    """The strokes that a project holds, read beside the window that has it open."""
-    (content,) = json.loads((folder / "project.json").read_text())["images"]
-    entry, store = ImageEntry.from_json(content), StrokeStore(folder / "scribbles")
-    whole = np.zeros(entry.shape, np.uint8)
-    for index in np.ndindex(*entry.shape[:-2]):
-        plane = store.read(entry.plane(index), ClassSet.read(folder))
-        whole[index] = 0 if plane is None else plane
-    return whole
+    """The strokes that a project of one image holds."""
+    (strokes,) = all_on_disk(folder).values()
+    return strokes
 
 
 def paint(viewer, place=(1, 10, 10), label: int = 2) -> None:

@@ -12,10 +12,13 @@ from tests.napari.test_project_window import question, save, settled, words
 pytestmark = pytest.mark.gui
 
 
-def open_sample(viewer, monkeypatch) -> None:
+def window_on_the_sample(open_widget, monkeypatch):
+    """A window with the sample of cells open."""
+    widget, viewer = open_widget(ready=False)
     monkeypatch.setattr(_sample_data, "_show_widget", lambda: None)
     for data, arguments, kind in _sample_data.cells():
         getattr(viewer, f"add_{kind}")(data, **arguments)
+    return widget, viewer
 
 
 def die(qtbot, widget, recovery_place) -> None:
@@ -41,8 +44,7 @@ def recover(qtbot, widget) -> str:
 
 def killed_on_a_sample(qtbot, open_widget, monkeypatch, recovery_place):
     """A window that died on the sample of cells; its image and strokes."""
-    widget, viewer = open_widget(ready=False)
-    open_sample(viewer, monkeypatch)
+    widget, viewer = window_on_the_sample(open_widget, monkeypatch)
     viewer.layers["scribbles"].paint((5, 20, 20), 1)
     die(qtbot, widget, recovery_place)
     return viewer.layers["cells"].data, viewer.layers["scribbles"].data.copy()
@@ -65,9 +67,8 @@ def test_recovering_strokes_on_a_sample_opens_the_sample_too(
 def test_strokes_are_recovered_onto_a_sample_that_was_opened_before(
     open_widget, qtbot, monkeypatch, recovery_place
 ) -> None:
-    _, painted = killed_on_a_sample(qtbot, open_widget, monkeypatch, recovery_place)
-    again, viewer = open_widget(ready=False)
-    open_sample(viewer, monkeypatch)
+    painted = killed_on_a_sample(qtbot, open_widget, monkeypatch, recovery_place)[1]
+    again, viewer = window_on_the_sample(open_widget, monkeypatch)
     recover(qtbot, again)
     assert [la.name for la in viewer.layers] == ["cells", "scribbles"]
     np.testing.assert_array_equal(viewer.layers["scribbles"].data, painted)
@@ -76,9 +77,8 @@ def test_strokes_are_recovered_onto_a_sample_that_was_opened_before(
 def test_strokes_painted_on_the_sample_before_recovering_are_not_mixed_in(
     open_widget, qtbot, monkeypatch, recovery_place
 ) -> None:
-    _, painted = killed_on_a_sample(qtbot, open_widget, monkeypatch, recovery_place)
-    again, viewer = open_widget(ready=False)
-    open_sample(viewer, monkeypatch)
+    painted = killed_on_a_sample(qtbot, open_widget, monkeypatch, recovery_place)[1]
+    again, viewer = window_on_the_sample(open_widget, monkeypatch)
     viewer.layers["scribbles"].paint((7, 30, 30), 2)
     present = viewer.layers["scribbles"].data.copy()
     recover(qtbot, again)
