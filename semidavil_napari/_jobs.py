@@ -134,6 +134,7 @@ class EngineJobs(QObject):
 
     def _begin(self, task: _Task) -> None:
         self._stops = 0
+        self.resume()  # a pause that the last job did not live to hear is not for this one
         self._task = task
         self._pump = Pump(lambda: task.job(self._engine(), self._memory, lambda: self._stops))
         self._attach()
@@ -167,7 +168,7 @@ class EngineJobs(QObject):
             self._client.stop()
 
     def pause(self) -> None:
-        """Ask the job to hold at its next step."""
+        """Ask the job to hold at its next step, be it of another request than the one that runs."""
         if self._client is not None:
             self._client.pause()
 

@@ -49,6 +49,8 @@ class EngineClient:
         self._outgoing: queue.SimpleQueue[Buffers | None] = queue.SimpleQueue()
         self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._current = 0
+        self._held = False
+        self._holding = threading.Lock()
         self._closed = False
         requests, messages = _pipe(self._process.stdin), _pipe(self._process.stderr)
         self._writer = _thread("engine-writer", _write_frames, requests, self._outgoing)
@@ -85,7 +87,7 @@ class EngineClient:
         EngineFailed
             The engine died, was closed, or broke the protocol; it is gone.
         """
-        identifier = self._current = self._send(request)
+        identifier = self._current = self._send_held(request)
         while True:
             if identifier != self._current:
                 raise EngineFailed(
@@ -110,15 +112,15 @@ class EngineClient:
 
     def stop(self) -> None:
         """Ask the present work to end at its next step boundary."""
-        self._send_quietly(Stop())
+        self._hold(False, Stop())
 
     def pause(self) -> None:
-        """Ask the present work to hold at its next step boundary."""
-        self._send_quietly(Pause())
+        """Ask the present work, and what is requested until :meth:`resume` or :meth:`stop`, to hold at its next step boundary."""
+        self._hold(True, Pause())
 
     def resume(self) -> None:
         """Let held work go on."""
-        self._send_quietly(Resume())
+        self._hold(False, Resume())
 
     def kill(self) -> None:
         """End the process now; whoever iterates its events gets ``EngineFailed``."""
@@ -151,6 +153,19 @@ class EngineClient:
             raise self._death()
         identifier = next(self._identifiers)
         self._outgoing.put(encoded(request.to_frame(identifier)))
+        return identifier
+
+    def _hold(self, held: bool, urgent: Request) -> None:
+        with self._holding:
+            self._held = held
+            self._send_quietly(urgent)
+
+    def _send_held(self, request: Request) -> int:
+        """Send `request` and, where a pause stands, hold it: the work that was asked to may have ended before it heard."""
+        with self._holding:
+            identifier = self._send(request)
+            if self._held:
+                self._send_quietly(Pause())
         return identifier
 
     def _send_quietly(self, request: Request) -> None:

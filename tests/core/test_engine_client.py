@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from semidavil_core.engine.client import EngineClient, error_from
 from semidavil_core.engine.requests import Adapt, Predict, SetImage
 from semidavil_core.errors import AdaptationFailed, EngineFailed, InvalidImage
-from semidavil_core.events import Done, Failed, PreviewReady, StepFinished
+from semidavil_core.events import Done, Failed, Paused, PreviewReady, Resumed, StepFinished
 
 FAKE = """
 import os, sys, time
@@ -22,7 +23,7 @@ import numpy as np
 from semidavil_core.engine import requests
 from semidavil_core.engine.server import EngineHandler, Server, _claim_streams
 from semidavil_core.errors import InvalidImage
-from semidavil_core.events import PreviewReady, StepFinished
+from semidavil_core.events import Paused, PreviewReady, Resumed, StepFinished
 class Work(EngineHandler):
     images = {}
     def handle(self, request, control):
@@ -30,6 +31,10 @@ class Work(EngineHandler):
             case requests.Adapt():
                 step = 0
                 while not control.stop_requested:
+                    if control.paused:
+                        yield Paused()
+                        control.wait_if_paused()
+                        yield Resumed()
                     yield StepFinished(step := step + 1, 0.0, 0.0, 1.0)
                     MISCHIEF
                 return {"steps": step}
@@ -75,6 +80,29 @@ def test_stop_from_another_thread_ends_the_work(tmp_path: Path) -> None:
         threading.Thread(target=client.stop).start()
         *_, done = events
         assert isinstance(done, Done)
+
+
+def test_a_pause_that_comes_between_two_requests_holds_the_next(tmp_path: Path) -> None:
+    with fake(tmp_path) as client:
+        client.hello()
+        client.pause()
+        events = client.request(Adapt())
+        assert Paused() in itertools.islice(events, 20)
+        client.resume()
+        assert next(events) == Resumed()
+        client.stop()
+        list(events)
+
+
+@pytest.mark.parametrize("end", ["resume", "stop"])
+def test_a_pause_that_was_taken_back_holds_nothing_more(tmp_path: Path, end: str) -> None:
+    with fake(tmp_path) as client:
+        client.pause()
+        getattr(client, end)()
+        events = client.request(Adapt())
+        assert [type(next(events)) for _ in range(3)] == [StepFinished] * 3
+        client.stop()
+        list(events)
 
 
 def test_an_error_of_the_engine_is_raised_as_it_was_and_the_next_request_works(tmp_path: Path) -> None:

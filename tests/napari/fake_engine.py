@@ -136,7 +136,7 @@ class FakeWork(EngineHandler):
         seconds = SHORT if seconds <= 1 else seconds
         began, step, sign = time.monotonic(), 0, HELD / stage
         while (time.monotonic() - began < seconds or sign.exists()) and not control.stop_requested:
-            if control.paused:
+            if control.paused and not (BEHAVIOUR == "deaf" and stage == "preparing"):
                 yield Paused()
                 control.wait_if_paused()
                 yield Resumed()

@@ -149,6 +149,21 @@ def test_a_paused_round_lets_a_person_paint_and_stop(open_widget, qtbot) -> None
     assert strokes.data[1].any()
 
 
+def test_a_pause_that_preparing_does_not_live_to_hear_holds_the_round(open_widget, qtbot) -> None:
+    widget, _ = open_widget("deaf")
+    hold(State.PREPARING)
+    hold(State.ADAPTING)
+    click(qtbot, widget, "semidavil_adapt")
+    wait_for(qtbot, widget, State.PREPARING)
+    click(qtbot, widget, "semidavil_pause")
+    let_go(State.PREPARING)
+    wait_for(qtbot, widget, State.PAUSED)
+    click(qtbot, widget, "semidavil_pause")
+    wait_for(qtbot, widget, State.ADAPTING)
+    finish_round(qtbot, widget)
+    assert "Round 1 finished" in status(widget)
+
+
 def test_impatient_clicks_do_nothing_wrong(open_widget, qtbot) -> None:
     widget, _ = open_widget()
     hold(State.ADAPTING)
