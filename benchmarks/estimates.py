@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from scipy.stats import t as student
+
+ENOUGH: Final = 3
+"""Repeats from which on there is an interval: that of two is some 13 times as wide as their distance from the mean, and tells nothing."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +19,7 @@ class Estimate:
 
     mean: float
     half_width: float | None
-    """By Student's t over the repeats; None for a single one."""
+    """By Student's t over the repeats; None for fewer than three."""
     repeats: int
 
     @classmethod
@@ -25,7 +29,7 @@ class Estimate:
         if not known.size:
             return None
         half = None
-        if known.size > 1:
+        if known.size >= ENOUGH:
             error = known.std(ddof=1) / np.sqrt(known.size)
             half = float(student.ppf(0.975, known.size - 1) * error)
         return cls(float(known.mean()), half, int(known.size))

@@ -26,7 +26,7 @@ def ablation_sections(results: AblationResults, plots: list[str]) -> Iterator[st
     yield f"## Rounds of {results.budget}, after {results.prepare} of training on the source, {results.defaults}"
     yield (
         f"Data: {', '.join(results.data)}; {seeds} seed{'s' * (seeds != 1)}. All figures in points (per cent of the scores 0 to 1), ± half "
-        "the 95 % confidence interval by Student's t."
+        "the 95 % confidence interval by Student's t where there are three repeats or more."
     )
     yield "### All changes at a glance"
     yield (
@@ -111,4 +111,4 @@ def _group_table(results: AblationResults, group: str) -> str:
 
 
 def _alternative(plot: str) -> str:
-    return f"Changes against the default with 95 % confidence intervals: {plot.removesuffix('.png').split('_', 1)[1].replace('_', ' ')}"
+    return f"Changes against the default, over all with 95 % confidence intervals and by data set: {plot.removesuffix('.png').split('_', 1)[1].replace('_', ' ')}"

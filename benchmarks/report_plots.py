@@ -1,4 +1,4 @@
-"""The report's pictures: each change against the default, and scores by strokes, with confidence intervals, by data set.
+"""The report's pictures: each change against the default, over all and by data set, and scores by strokes.
 
 The colours are those of Okabe and Ito, which colour-blind people tell apart; every data set has a marker of its own besides.
 """
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 THEMES: Final[dict[str, tuple[str, ...]]] = {
-    "language": ("language and DyCE", "guidance", "decoder", "start of the network", "contrast", "CLIP guidance"),
-    "labels": ("reference", "supervised loss", "mixing", "source style", "without the source"),
+    "reference": ("reference", "start of the network"),
+    "language": ("language and DyCE", "guidance", "decoder", "contrast", "CLIP guidance"),
+    "labels": ("supervised loss", "mixing", "source style", "without the source"),
     "pseudo-labels": ("pseudo-labels", "refinement of pseudo-labels", "teacher", "negative learning"),
     "rounds": ("averaging", "image prior", "strokes kept aside", "where the source misleads", "encoder"),
 }  # fmt: skip
@@ -48,7 +49,7 @@ def _draw_theme(results: AblationResults, groups: tuple[str, ...], path: Path) -
         _draw_panel(axis, results, rows, key)
         axis.set_title(f"{title}, change in points", fontsize=9)
     axes[0].set_yticks(range(len(rows)), [f"{group}: {name}" for group, name in rows], fontsize=8)
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(rows) - 0.5, -0.5)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8, frameon=False)
     _save(figure, path)
@@ -56,29 +57,37 @@ def _draw_theme(results: AblationResults, groups: tuple[str, ...], path: Path) -
 
 
 def _draw_panel(axis: Axes, results: AblationResults, rows: list[RowName], key: str) -> None:
+    """The change over all with its interval, and beside it the mean of each data set, whose intervals are in the tables."""
     axis.axvline(0, color="0.6", linewidth=0.8)
-    for number, data in enumerate(results.data):
-        colour, marker = _LOOKS[number % len(_LOOKS)]
-        offset = (number - (len(results.data) - 1) / 2) * 0.22
-        label: str | None = data
-        for row, name in enumerate(rows):
-            change = results.change(name, [data], key)
-            if change is None:
-                continue
-            axis.errorbar(
-                100 * change.mean,
-                row + offset,
-                xerr=None if change.half_width is None else 100 * change.half_width,
-                color=colour,
-                marker=marker,
-                markersize=4,
-                linewidth=1,
-                capsize=2,
-                label=label,
-            )
-            label = None  # one line of the legend for each data set
+    for data, (colour, marker) in zip(results.data, _LOOKS, strict=False):
+        places, means, _ = _changes(results, rows, [data], key)
+        axis.plot(
+            means, places, color=colour, marker=marker, markersize=4, linestyle="none", alpha=0.8, label=data
+        )
+    places, means, widths = _changes(results, rows, results.data, key)
+    axis.errorbar(
+        means,
+        places,
+        xerr=widths,
+        color="black",
+        marker="|",
+        markersize=9,
+        linestyle="none",
+        linewidth=1.2,
+        capsize=3,
+        label="over all, 95 % interval",
+    )
     axis.tick_params(axis="x", labelsize=8)
     axis.grid(axis="x", color="0.9", linewidth=0.6)
+
+
+def _changes(
+    results: AblationResults, rows: list[RowName], data: list[str], key: str
+) -> tuple[list[int], list[float], list[float]]:
+    """Place, mean and half the interval, in points, of the rows that have results; no interval is one of no width."""
+    found = [(place, change) for place, row in enumerate(rows) if (change := results.change(row, data, key))]
+    means = [100 * change.mean for _, change in found]
+    return [place for place, _ in found], means, [100 * (change.half_width or 0.0) for _, change in found]
 
 
 def draw_suggestion(rows: list[Row], path: Path) -> None:
@@ -131,4 +140,4 @@ def _figure(width: float, height: float) -> Figure:
 
 def _save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=80)
+    figure.savefig(path, dpi=100)

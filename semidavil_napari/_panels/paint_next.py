@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, Q
 
 from semidavil_napari._panels.words import Words
 
-BEFORE_THE_FIRST_ROUND = "After the first round this shows where one more stroke helps most."
+BEFORE_A_ROUND = "After a round this shows where one more stroke helps most."
 _TIP = "Show the next place where one more stroke helps most, with the brush set to its likely class (key N)."
 
 
@@ -23,7 +23,7 @@ class Places:
     """Which one is looked at, from 0."""
     likely: str = ""
     """Its likely class."""
-    words: str = BEFORE_THE_FIRST_ROUND
+    words: str = BEFORE_A_ROUND
     """Why it is a place, or why there is none."""
     can_ask: bool = False
     """Whether pressing the button makes sense although there is no place yet."""

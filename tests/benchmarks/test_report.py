@@ -48,12 +48,15 @@ def test_an_estimate_has_the_interval_of_students_t() -> None:
 
 
 def test_only_an_interval_that_leaves_out_zero_has_a_sign() -> None:
-    assert [e.sign for e in map(Estimate.of, ([0.1, 0.11], [0.1, -0.1], [-0.1, -0.11], [0.1])) if e] == [
-        1,
-        0,
-        -1,
-        0,
-    ]
+    above, across = [0.1, 0.11, 0.12], [0.1, -0.1, 0.05]
+    estimates = map(Estimate.of, (above, across, [-value for value in above]))
+    assert [estimate.sign for estimate in estimates if estimate] == [1, 0, -1]
+
+
+def test_two_repeats_have_a_mean_and_no_interval() -> None:
+    estimate = Estimate.of([0.40, 0.42])
+    assert estimate is not None
+    assert (estimate.points(), estimate.sign) == ("41.0", 0)
 
 
 def test_changes_are_taken_between_rows_of_the_same_data_and_seed() -> None:
