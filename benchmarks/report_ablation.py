@@ -22,16 +22,15 @@ _FIGURES: Final = (
 
 def ablation_sections(results: AblationResults, plots: list[str]) -> Iterator[str]:
     """Markdown of one budget and the same defaults."""
-    seeds = len(results.seeds)
     yield f"## Rounds of {results.budget}, after {results.prepare} of training on the source, {results.defaults}"
     yield (
-        f"Data: {', '.join(results.data)}; {seeds} seed{'s' * (seeds != 1)}. All figures in points (per cent of the scores 0 to 1), ± half "
+        f"Data: {', '.join(results.data)}; seeds: {', '.join(map(str, results.seeds))}, not all of them for every row. All figures in points (per cent of the scores 0 to 1), ± half "
         "the 95 % confidence interval by Student's t where there are three repeats or more."
     )
     yield "### All changes at a glance"
     yield (
         "Each row changes one thing of the default; the figures are the change against the default with the same data, seed and start. "
-        "*Over all* takes every pair of data set and seed as one repeat. *Better* and *worse* stand where the interval of *over all* leaves out 0, "
+        "*Over all* takes every pair of data set and seed as one repeat; *pairs* is how many there are. *Better* and *worse* stand where the interval of *over all* leaves out 0, "
         "– where no difference is shown."
     )
     yield _overview(results)
@@ -72,6 +71,7 @@ def _overview(results: AblationResults) -> str:
         for title in ("mIoU", "tail recall", "look-alikes' IoU")
         for cell in (f"{title} over all", "verdict")
     ]
+    head.append("pairs")
     rows = []
     for name in _changes(results):
         cells = [f"{name[0]}: {name[1]}"]
@@ -79,7 +79,8 @@ def _overview(results: AblationResults) -> str:
         for key in ("miou", "tail_recall", "look_alike_iou"):
             overall = results.change(name, data, key)
             cells += [points(overall, signed=True), _verdict(overall)]
-        rows.append(cells)
+        pairs = results.change(name, data, "miou")
+        rows.append([*cells, "0" if pairs is None else str(pairs.repeats)])
     return table(head, rows)
 
 

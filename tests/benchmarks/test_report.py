@@ -125,6 +125,8 @@ def test_the_report_keeps_what_a_person_concluded_and_draws_small_pictures(tmp_p
     again = report(rows(), tmp_path / "images", written(document))
     assert f"{BEGIN}\nGuidance helps.\n\nSo it stays.\n{END}" in again
     assert "| supervised loss: cross-entropy | −2.1 ± 0.2 | −2.1 ± 0.2 | −2.1 ± 0.1 | worse |" in again
+    (line,) = [line for line in again.splitlines() if line.startswith("| supervised loss: cross-entropy")]
+    assert line.endswith("| 6 |"), "two data sets with three seeds each"
     pictures = sorted((tmp_path / "images").iterdir())
     assert [p.name for p in pictures] == ["ablation_labels.png", "ablation_language.png"]
     assert all(f"images/{p.name}" in again and p.stat().st_size < 100_000 for p in pictures)
