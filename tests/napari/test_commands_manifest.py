@@ -97,7 +97,7 @@ def test_a_command_that_cannot_run_says_why(open_widget, monkeypatch) -> None:
     _commands.next_suggestion()
     assert "Open images" in told[0]
     assert told[1] == "Nothing is running."
-    assert "first round" in told[2]
+    assert "After a round" in told[2]
 
 
 @pytest.mark.gui
