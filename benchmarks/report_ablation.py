@@ -76,11 +76,10 @@ def _overview(results: AblationResults) -> str:
     for name in _changes(results):
         cells = [f"{name[0]}: {name[1]}"]
         cells += [points(results.change(name, [d], "miou"), signed=True) for d in data]
-        for key in ("miou", "tail_recall", "look_alike_iou"):
-            overall = results.change(name, data, key)
-            cells += [points(overall, signed=True), _verdict(overall)]
-        pairs = results.change(name, data, "miou")
-        rows.append([*cells, "0" if pairs is None else str(pairs.repeats)])
+        overall = [results.change(name, data, key) for key in ("miou", "tail_recall", "look_alike_iou")]
+        for change in overall:
+            cells += [points(change, signed=True), _verdict(change)]
+        rows.append([*cells, "0" if overall[0] is None else str(overall[0].repeats)])
     return table(head, rows)
 
 

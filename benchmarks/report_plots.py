@@ -60,11 +60,11 @@ def _draw_panel(axis: Axes, results: AblationResults, rows: list[RowName], key: 
     """The change over all with its interval, and beside it the mean of each data set, whose intervals are in the tables."""
     axis.axvline(0, color="0.6", linewidth=0.8)
     for data, (colour, marker) in zip(results.data, _LOOKS, strict=False):
-        places, means, _ = _changes(results, rows, [data], key)
+        places, means, _ = _points(results, rows, [data], key)
         axis.plot(
             means, places, color=colour, marker=marker, markersize=4, linestyle="none", alpha=0.8, label=data
         )
-    places, means, widths = _changes(results, rows, results.data, key)
+    places, means, widths = _points(results, rows, results.data, key)
     axis.errorbar(
         means,
         places,
@@ -81,7 +81,7 @@ def _draw_panel(axis: Axes, results: AblationResults, rows: list[RowName], key: 
     axis.grid(axis="x", color="0.9", linewidth=0.6)
 
 
-def _changes(
+def _points(
     results: AblationResults, rows: list[RowName], data: list[str], key: str
 ) -> tuple[list[int], list[float], list[float]]:
     """Place, mean and half the interval, in points, of the rows that have results; no interval is one of no width."""

@@ -49,8 +49,8 @@ def test_an_estimate_has_the_interval_of_students_t() -> None:
 
 def test_only_an_interval_that_leaves_out_zero_has_a_sign() -> None:
     above, across = [0.1, 0.11, 0.12], [0.1, -0.1, 0.05]
-    estimates = map(Estimate.of, (above, across, [-value for value in above]))
-    assert [estimate.sign for estimate in estimates if estimate] == [1, 0, -1]
+    estimates = map(Estimate.of, (above, across, [-value for value in above], above[:1]))
+    assert [estimate.sign for estimate in estimates if estimate] == [1, 0, -1, 0]
 
 
 def test_two_repeats_have_a_mean_and_no_interval() -> None:
