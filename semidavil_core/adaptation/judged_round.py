@@ -15,10 +15,11 @@ from semidavil_core.adaptation.forest_lead import ForestLead, forest_lead, is_wo
 from semidavil_core.adaptation.held_out import HeldOutStrokes
 from semidavil_core.adaptation.held_out_check import Comparison, HeldOutWatch, compare
 from semidavil_core.adaptation.loop import LoopEnd
+from semidavil_core.adaptation.name_trust import MISNAMED, false_alarms
 from semidavil_core.adaptation.round import Learner, Round
 from semidavil_core.adaptation.round_history import LearnerState
 from semidavil_core.adaptation.round_plan import RoundPlan, plan_round
-from semidavil_core.adaptation.round_words import GROWING, plan_in_words
+from semidavil_core.adaptation.round_words import GROWING, misnamed_in_words, plan_in_words
 from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.step import Kept
 from semidavil_core.adaptation.stroke_forest import GoOn, Labels
@@ -26,6 +27,7 @@ from semidavil_core.adaptation.stroke_looks import StrokeLook, look_at_strokes
 from semidavil_core.control import RunControl
 from semidavil_core.data.domains import Domain
 from semidavil_core.events import Event, FinishReason, HeldOutMeasured, Notice, StepFinished
+from semidavil_core.inference.predict import JUDGED
 from semidavil_core.model.readout import Readout
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import AdaptSettings, Budget
@@ -153,9 +155,10 @@ class JudgedRound:
         )
         yield Notice(plan_in_words(before.agreement, plan, self._given.new, self._given.classes, lead))
         forest = {} if lead is None or control.stop_requested else lead.labels(self._given.seen, go_on)
+        misnamed = yield from self._misnamed(self._until(control, self._now() + limit))
         spent = self._now() - began
         yield from _held_out_figure(before, 0, spent)
-        training = self._training(plan, forest)
+        training = self._training(plan, forest, misnamed)
         watch = HeldOutWatch(before.held_out, self._given.target) if self._given.held.strokes else None
         steps = training.run(
             budget=_rest(budget, spent + before.seconds),
@@ -204,10 +207,22 @@ class JudgedRound:
             yield Notice(GROWING)
         return forest_lead(self._given.seen, before.agreement, self._given.forest_led, go_on)
 
+    def _misnamed(self, go_on: GoOn) -> Generator[Event, None, tuple[int, ...]]:
+        """Classes with a name and nothing else whose names fit too much of the others' strokes; a person is told."""
+        named, classes = self._learner.guides.named, self._given.classes
+        if not named:
+            return ()
+        predictor = self._learner.predictor(JUDGED)
+        alarms = false_alarms(predictor, self._given.seen, named, len(classes), go_on)
+        misnamed = {k: share for k, share in alarms.items() if share > MISNAMED}
+        if misnamed:
+            yield Notice(misnamed_in_words(misnamed, classes))
+        return tuple(misnamed)
+
     def _until(self, control: RunControl, moment: float) -> GoOn:
         return lambda: not control.stop_requested and self._now() < moment
 
-    def _training(self, plan: RoundPlan, forest: Mapping[str, Labels]) -> Round:
+    def _training(self, plan: RoundPlan, forest: Mapping[str, Labels], misnamed: tuple[int, ...]) -> Round:
         """The round's training, which does not see the held-out strokes."""
         return Round(
             self._learner,
@@ -217,6 +232,7 @@ class JudgedRound:
             index=self._index,
             phases=plan.phases,
             kept=self._kept(plan),
+            misnamed=misnamed,
             forest=forest,
         )
 

@@ -73,6 +73,8 @@ class Round:
         When it trains how; all the same with `settings` by default.
     kept
         What the model before is to teach where no stroke does.
+    misnamed
+        Classes that nothing taught yet whose names are not to be trusted.
     forest
         By image, (H, W) labels that stand beside the strokes in phases that ask for them.
     """
@@ -87,6 +89,7 @@ class Round:
         index: int,
         phases: Sequence[PhasePlan] = (),
         kept: Kept | None = None,
+        misnamed: tuple[int, ...] = (),
         forest: Mapping[str, Labels] | None = None,
     ) -> None:
         student = learner.student.train()
@@ -98,7 +101,7 @@ class Round:
         self._settings = settings
         self._index = index
         self._plans = tuple(phases) or (PhasePlan(0.0, settings),)
-        self._guides = replace(learner.guides, kept=kept)
+        self._guides = replace(learner.guides, kept=kept, misnamed=misnamed)
         self._forest = forest or {}
         self._device = device
         self._optimisation = Optimisation(

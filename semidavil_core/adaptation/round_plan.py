@@ -57,7 +57,7 @@ def plan_round(
         Of the model before the round with the strokes.
     new_classes
         Whether something was painted that the model has never learnt; halfway to it would be half a class, and the untouched model
-        has something to say of it early on, but only what is sure of that may teach: its maps are coarse.
+        has something to say of it early on. Of the other classes only what is sure may teach meanwhile: its coarse maps cast doubt on them.
     lead
         How far a forest on the strokes is to be trusted more than the model, 0 to 1.
     """

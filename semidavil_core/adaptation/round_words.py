@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from semidavil_core.adaptation.forest_lead import ForestLead
@@ -82,6 +82,15 @@ def _chosen(plan: RoundPlan, lead: ForestLead | None) -> str:
     if plan.share < 1:
         return f"That is worth keeping, so the round goes {plan.share:.0%} of the way from this model to the one that it learns."
     return "The round keeps all that it learns."
+
+
+def misnamed_in_words(alarms: Mapping[int, float], classes: Sequence[str]) -> str:
+    """That names of new classes fit too much of others; `alarms` are the shares of the other classes' strokes, by index of the class."""
+    found = ", ".join(f"{classes[k]} ({share:.0%})" for k, share in alarms.items())
+    return (
+        f"By its name alone the language model also sees in strokes of other classes, as a mean over these: {found}. So the name teaches only "
+        "where it is very sure. Paint more of it, or try other synonyms."
+    )
 
 
 def worse_in_words(compared: Comparison, record: RoundRecord) -> str:

@@ -70,7 +70,14 @@ class Guides:
     """The model before any adaptation, for source-free adaptation."""
     unlearnt: tuple[int, ...] = ()
     """Classes that have a name and nothing else: the untouched model speaks for them."""
+    misnamed: tuple[int, ...] = ()
+    """Those of them whose names fit too much of other classes for the untouched model to teach them before it is very sure."""
     kept: Kept | None = None
+
+    @property
+    def named(self) -> tuple[int, ...]:
+        """Classes that the untouched model, if it is there, is trusted to teach."""
+        return () if self.zero_shot is None else tuple(k for k in self.unlearnt if k not in self.misnamed)
 
 
 @dataclass(frozen=True)
@@ -199,6 +206,7 @@ class AdaptationStep:
             mode=ConfidenceMode(settings.confidence),
             threshold=settings.threshold,
             inside=target.inside,
+            named=self._guides.named,
         )
 
     def _mix(self, batch: StepBatch, pseudo: PseudoLabels | None) -> _Mixed:

@@ -87,7 +87,7 @@ def test_without_crops_of_strokes_there_is_nothing_to_wait_for() -> None:
     assert parts(AdaptSettings(labelled_batch=0), 0.9, 0.9) == [(0.0, 0, True, True)]
 
 
-def test_of_a_new_class_only_sure_pseudo_labels_teach_but_earlier() -> None:
+def test_beside_a_new_class_pseudo_labels_of_the_others_teach_earlier_but_only_if_sure() -> None:
     known, new = (
         plan_round(AdaptSettings(confidence="avg"), agreeing(0.9, 0.9), new_classes=new).phases
         for new in (False, True)

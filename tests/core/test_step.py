@@ -198,6 +198,26 @@ def test_what_strokes_say_nothing_of_stays_as_it_was(kept: Kept, *, stays: bool)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("guides", "teaches"),
+    [
+        (Guides(zero_shot=always(2), unlearnt=(2,)), True),
+        (Guides(zero_shot=always(2), unlearnt=(2,), misnamed=(2,)), False),
+        (Guides(unlearnt=(2,)), False),
+        (Guides(zero_shot=always(2)), False),
+    ],
+    ids=["by its name", "a name that is not trusted", "no language model", "a learnt class"],
+)
+def test_the_language_model_teaches_a_class_that_nothing_taught_before_anything_is_very_sure(
+    guides: Guides, *, teaches: bool
+) -> None:
+    found = losses(consistency=1.0, confidence="hard", threshold=1.0, guides=guides)
+    strokes_alone = losses(consistency=1.0, confidence="hard", threshold=1.0)
+    grew = float((found.parts["consistency"] - strokes_alone.parts["consistency"]).detach())
+    assert (grew > 0.01) is teaches
+    assert teaches or grew == pytest.approx(0, abs=1e-6)
+
+
 def test_guides_fade_out() -> None:
     guides = Guides(zero_shot=guide(), source=guide())
     strong = losses(guides=guides, clip_guidance=1.0, anchor=1.0)

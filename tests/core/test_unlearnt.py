@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from semidavil_core.adaptation import session as session_module
+from semidavil_core.adaptation.round import Round
 from semidavil_core.adaptation.session import AdaptationSession
 from semidavil_core.errors import AdaptationFailed, WeightsUnavailable
+from semidavil_core.events import Notice
 from semidavil_core.export.bundle import Bundle
 from semidavil_core.inference.evaluate import drain
 from semidavil_core.inference.predict import Predictor
@@ -50,15 +52,16 @@ def test_probabilities_sum_to_one_whatever_is_new(unlearnt: list[int]) -> None:
 
 
 class Everywhere(torch.nn.Module):
-    """Says of every pixel that it is the last class."""
+    """Says of every pixel that it is the last class; with a `sureness` of 0 it could be any."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, sureness: float = 20.0) -> None:
         super().__init__()
         self.classes = classes
+        self.sureness = sureness
 
     def forward(self, images: Tensor) -> Tensor:
         logits = torch.zeros(len(images), self.classes, *images.shape[-2:])
-        logits[:, -1] = 20.0
+        logits[:, -1] = self.sureness
         return logits
 
 
@@ -108,6 +111,28 @@ def test_a_class_without_strokes_is_taught_by_the_untouched_model(bundle: Bundle
         return float(Predictor(model_alone(session)).predict(image).probabilities[3].mean())
 
     assert confidence(typed=True) > confidence(typed=False) + 1e-3
+
+
+@pytest.mark.parametrize(("sureness", "trusted"), [(20.0, False), (0.0, True)])
+def test_a_name_that_fits_other_classes_too_is_told_and_not_trusted(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, sureness: float, *, trusted: bool
+) -> None:
+    misnamed: list[tuple[int, ...]] = []
+
+    class Noted(Round):
+        def __init__(self, *of: Any, **more: Any) -> None:
+            misnamed.append(more["misnamed"])
+            super().__init__(*of, **more)
+
+    monkeypatch.setattr("semidavil_core.adaptation.judged_round.Round", Noted)
+    monkeypatch.setattr(
+        session_module, "segmenter_from_language", lambda _, classes, **__: Everywhere(len(classes), sureness)
+    )
+    session = session_of(bundle)
+    session.set_classes(CLASSES.with_class("fence"))
+    said = " ".join(event.message for event in session.adapt(TWO_STEPS) if isinstance(event, Notice))
+    assert ("fence (100%)" in said) is not trusted
+    assert misnamed == [() if trusted else (3,)]
 
 
 @pytest.mark.usefixtures("untouched")
