@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from npe2 import PluginManifest
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QListWidget, QWidget
 from superqt.utils import WorkerBase
 
 from semidavil_core.classes import ClassSet
@@ -107,9 +108,19 @@ def test_a_source_chosen_by_hand_stays_and_two_samples_side_by_side_keep_the_fir
     assert widget._choices.painted == strokes_of("cells", cells), (
         "those of the other sample are none of these"
     )
+    assert not child(widget, "semidavil_adapt").isEnabled()
+    assert "two samples, cells and streets" in child(widget, "semidavil_status").text()
+    tick(child(widget, "semidavil_target"), "streets", on=False)
+    assert child(widget, "semidavil_adapt").isEnabled(), child(widget, "semidavil_status").text()
+    tick(child(widget, "semidavil_target"), "streets", on=True)
     source.setText(str(sample_folder("streets") / "source"))
     viewer.layers["cells"].name = "renamed"
     assert source.text() == str(sample_folder("streets") / "source")
+
+
+def tick(images: QListWidget, name: str, *, on: bool) -> None:
+    (item,) = (row for row in map(images.item, range(images.count())) if row.text().startswith(name))
+    item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
 
 
 def window_for_both_samples(make_napari_viewer_proxy):
