@@ -88,8 +88,8 @@ def misnamed_in_words(alarms: Mapping[int, float], classes: Sequence[str]) -> st
     """That names of new classes fit too much of others; `alarms` are the shares of the other classes' strokes, by index of the class."""
     found = ", ".join(f"{classes[k]} ({share:.0%})" for k, share in alarms.items())
     return (
-        f"By its name alone the language model also sees in strokes of other classes, as a mean over these: {found}. So the name teaches only "
-        "where it is very sure. Paint more of it, or try other synonyms."
+        f"By name alone the language model takes strokes of other classes for {found} as well (in brackets the mean share of these classes), so "
+        "there it teaches only what it is very sure of: paint more of it, or try other synonyms."
     )
 
 
