@@ -60,6 +60,8 @@ class HeldOutClass:
             data, classes=self._old_classes, source=self._without(data.source), target=self._without(data.target)
         )  # fmt: skip
         self._images = images
+        # Every class has crops of its own: with the same ones, their luck in the round without the new class would be in all rows.
+        self.settings = AdaptSettings(seed=1000 * seed + self._new)
 
     def run(self) -> dict[str, Any]:
         """All figures, 0 to 1."""
@@ -89,7 +91,7 @@ class HeldOutClass:
         }
 
     def _session(self, bundle: Bundle, target: Domain) -> AdaptationSession:
-        return self._setup.session(bundle, target, self._old_data.source, _settings(self._seed, self._new))
+        return self._setup.session(bundle, target, self._old_data.source, self.settings)
 
     def _without(self, domain: Domain) -> Domain:
         """`domain` with the labels of the old classes only, as indices into them."""
@@ -153,23 +155,18 @@ def _cleared(labels: NDArray[np.uint8] | None, value: int) -> NDArray[np.uint8]:
 
 def run(setup: BenchSetup, data: DataSet, seed: int, name: str, images: int) -> None:
     """One class of a data set and a seed, unless it is there."""
-    settings = _settings(seed, data.classes.names.index(name))
-    key = setup.key(KIND, data, seed, settings, images) | {"name": name}
+    held_out = HeldOutClass(setup, data, seed, name, images)
+    key = setup.key(KIND, data, seed, held_out.settings, images) | {"name": name}
     if setup.results.has(key):
         return
     since = Spent.now()
-    row = {**key, **HeldOutClass(setup, data, seed, name, images).run(), **setup.spent(since)}
+    row = {**key, **held_out.run(), **setup.spent(since)}
     setup.results.append(row)
     print(
         f"{data.name:8s} seed {seed}  {name:14s} by name {_points(row['new_by_name'])}  with {row['strokes']} strokes "
         f"{_points(row['new_painted'])}  old classes {_points(row['old_adapted_without'])} -> {_points(row['old_adapted_with'])}",
         flush=True,
     )  # fmt: skip
-
-
-def _settings(seed: int, new: int) -> AdaptSettings:
-    """Every class has crops of its own: with the same ones, their luck in the round without the new class would be in all rows."""
-    return AdaptSettings(seed=1000 * seed + new)
 
 
 def _points(value: float | None) -> str:

@@ -155,7 +155,7 @@ class JudgedRound:
         )
         yield Notice(plan_in_words(before.agreement, plan, self._given.new, self._given.classes, lead))
         forest = {} if lead is None or control.stop_requested else lead.labels(self._given.seen, go_on)
-        misnamed = yield from self._misnamed(self._until(control, self._now() + limit))
+        misnamed = yield from self._misnamed(plan, self._until(control, self._now() + limit))
         spent = self._now() - began
         yield from _held_out_figure(before, 0, spent)
         training = self._training(plan, forest, misnamed)
@@ -207,10 +207,13 @@ class JudgedRound:
             yield Notice(GROWING)
         return forest_lead(self._given.seen, before.agreement, self._given.forest_led, go_on)
 
-    def _misnamed(self, go_on: GoOn) -> Generator[Event, None, tuple[int, ...]]:
-        """Classes with a name and nothing else whose names fit too much of the others' strokes; a person is told."""
+    def _misnamed(self, plan: RoundPlan, go_on: GoOn) -> Generator[Event, None, tuple[int, ...]]:
+        """Classes with a name and nothing else whose names fit too much of the others' strokes; a person is told.
+
+        Names teach through pseudo-labels: nothing is asked where there are none.
+        """
         named, classes = self._learner.guides.named, self._given.classes
-        if not named:
+        if not named or not any(phase.settings.consistency for phase in plan.phases):
             return ()
         predictor = self._learner.predictor(JUDGED)
         alarms = false_alarms(predictor, self._given.seen, named, len(classes), go_on)

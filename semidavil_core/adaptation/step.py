@@ -71,7 +71,7 @@ class Guides:
     unlearnt: tuple[int, ...] = ()
     """Classes that have a name and nothing else: the untouched model speaks for them."""
     misnamed: tuple[int, ...] = ()
-    """Those of them whose names fit too much of other classes for the untouched model to teach them before it is very sure."""
+    """Those of them whose names fit too much of other classes: they are taught as these are, as far as the settings trust a confidence."""
     kept: Kept | None = None
 
     @property

@@ -11,12 +11,11 @@ import numpy as np
 from semidavil_core.adaptation.stroke_balance import proportionality
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.domains import Domain
-from semidavil_core.data.selection import evenly, painted_indices
+from semidavil_core.data.selection import judged_samples
 from semidavil_core.inference.predict import JUDGED, Prediction, Predictor
 from semidavil_core.metrics.confusion import ConfusionMatrix
 from semidavil_core.model.segmenter import Segmenter
 
-_IMAGES: Final = 16
 WORTH_ASKING: Final = (0.1, 0.25)
 """Agreement beyond chance up to which a model guesses, and from which on its pseudo-labels and its source help; the bounds are a guess from
 few runs, not a fit."""
@@ -94,17 +93,14 @@ def stroke_agreement(model: Segmenter, target: Domain, watch: Watch = lambda *_:
     """Compare `model` with the strokes of up to 16 painted images of `target`, evenly chosen, while `watch` wants more."""
     matrix, predictor = ConfusionMatrix(model.num_classes), Predictor(model, JUDGED)
     area, sure = np.zeros(model.num_classes), np.zeros(2)
-    painted = painted_indices(target)
-    for index in painted[evenly(len(painted), _IMAGES)]:
-        sample = target[index]
-        if sample.labels is not None:
-            prediction = predictor.predict(sample.image)
-            matrix.update(prediction.labels, sample.labels)
-            area += prediction.probabilities.mean((1, 2), dtype=np.float64)
-            there = prediction.confidence[sample.labels != IGNORE_INDEX]
-            sure += there.sum(dtype=np.float64), there.size * prediction.confidence.mean(dtype=np.float64)
-            if not watch(sample.name, prediction):
-                break
+    for sample, labels in judged_samples(target):
+        prediction = predictor.predict(sample.image)
+        matrix.update(prediction.labels, labels)
+        area += prediction.probabilities.mean((1, 2), dtype=np.float64)
+        there = prediction.confidence[labels != IGNORE_INDEX]
+        sure += there.sum(dtype=np.float64), there.size * prediction.confidence.mean(dtype=np.float64)
+        if not watch(sample.name, prediction):
+            break
     found, true = np.diag(matrix.counts), matrix.counts.sum(1)
     by_class = {int(k): float(found[k] / true[k]) for k in np.flatnonzero(true)}
     return StrokeAgreement(

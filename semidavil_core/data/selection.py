@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from semidavil_core.data.domains import Domain
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semidavil_core.data.domains import Domain, Sample
+
+_JUDGED: Final = 16
 
 
 def painted_indices(domain: Domain) -> list[int]:
     """Indices of the samples of `domain` that have a stroke."""
     return [index for index in range(len(domain)) if domain[index].is_painted]
+
+
+def judged_samples(domain: Domain) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
+    """Up to 16 samples of `domain` that have a stroke, evenly chosen, and their labels (H, W): a look at more would take too long."""
+    painted = painted_indices(domain)
+    for index in painted[evenly(len(painted), _JUDGED)]:
+        sample = domain[index]
+        if sample.labels is not None:
+            yield sample, sample.labels
 
 
 def evenly(count: int, at_most: int) -> slice:

@@ -5,7 +5,7 @@ import pytest
 
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.domains import MemoryDomain, Sample
-from semidavil_core.data.selection import evenly, painted_indices
+from semidavil_core.data.selection import evenly, judged_samples, painted_indices
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,12 @@ def test_painted_are_the_samples_with_a_stroke() -> None:
         [Sample("bare", image), Sample("wiped", image, empty), Sample("painted", image, stroke)]
     )
     assert painted_indices(domain) == [2]
+
+
+@pytest.mark.parametrize(("painted", "looked_at"), [(0, []), (3, [0, 1, 2]), (40, list(range(0, 40, 3)))])
+def test_a_look_takes_up_to_sixteen_painted_samples_evenly_chosen(painted: int, looked_at: list[int]) -> None:
+    image = np.zeros((2, 2, 3), np.uint8)
+    samples = [Sample(str(n), image, np.full((2, 2), n % 3, np.uint8)) for n in range(painted)]
+    found = list(judged_samples(MemoryDomain([*samples, Sample("bare", image)])))
+    assert [int(sample.name) for sample, _ in found] == looked_at
+    assert all(labels is sample.labels for sample, labels in found)

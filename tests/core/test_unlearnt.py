@@ -20,7 +20,7 @@ from semidavil_core.inference.evaluate import drain
 from semidavil_core.inference.predict import Predictor
 from semidavil_core.inference.unlearnt import with_unlearnt
 from semidavil_core.model.segmenter import Segmenter
-from tests.core.tiny_sessions import TWO_STEPS, session_of
+from tests.core.tiny_sessions import STROKES_ONLY, TWO_STEPS, session_of
 from tests.core.tiny_tower import CLASSES, scene, strokes
 
 
@@ -111,6 +111,15 @@ def test_a_class_without_strokes_is_taught_by_the_untouched_model(bundle: Bundle
         return float(Predictor(model_alone(session)).predict(image).probabilities[3].mean())
 
     assert confidence(typed=True) > confidence(typed=False) + 1e-3
+
+
+@pytest.mark.usefixtures("untouched")
+def test_where_no_pseudo_labels_teach_no_name_is_asked_about(bundle: Bundle) -> None:
+    session = session_of(bundle, **STROKES_ONLY)
+    session.set_classes(CLASSES.with_class("fence"))
+    said = [event.message for event in session.adapt(TWO_STEPS) if isinstance(event, Notice)]
+    assert said
+    assert not any("fence" in message for message in said)
 
 
 @pytest.mark.parametrize(("sureness", "trusted"), [(20.0, False), (0.0, True)])
