@@ -71,7 +71,7 @@ class Choices(QObject):
         if told is not None:
             return told
         if len(self._samples) > 1:
-            return f"The ticked images are of two samples, {' and '.join(self._samples)}, whose classes differ: tick those of one."
+            return f"The ticked images are of two samples, {' and '.join(self._samples)}, whose classes differ: under Images to adapt to, tick those of one."
         if any(self._book.scribbles(key) is not None for key in self._images.value()):
             few = sum(n > 0 for n in self.painted) < _FEWEST_PAINTED_CLASSES
             return "Paint a few strokes of at least two classes: click a class, then draw." if few else None
