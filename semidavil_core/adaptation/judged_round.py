@@ -15,7 +15,7 @@ from semidavil_core.adaptation.forest_lead import ForestLead, forest_lead, is_wo
 from semidavil_core.adaptation.held_out import HeldOutStrokes
 from semidavil_core.adaptation.held_out_check import Comparison, HeldOutWatch, compare
 from semidavil_core.adaptation.loop import LoopEnd
-from semidavil_core.adaptation.name_trust import MISNAMED, false_alarms
+from semidavil_core.adaptation.name_hints import Hints, see_names
 from semidavil_core.adaptation.round import Learner, Round
 from semidavil_core.adaptation.round_history import LearnerState
 from semidavil_core.adaptation.round_plan import RoundPlan, plan_round
@@ -155,10 +155,10 @@ class JudgedRound:
         )
         yield Notice(plan_in_words(before.agreement, plan, self._given.new, self._given.classes, lead))
         forest = {} if lead is None or control.stop_requested else lead.labels(self._given.seen, go_on)
-        misnamed = yield from self._misnamed(plan, self._until(control, self._now() + limit))
+        hints = yield from self._hints(plan, self._until(control, self._now() + limit))
         spent = self._now() - began
         yield from _held_out_figure(before, 0, spent)
-        training = self._training(plan, forest, misnamed)
+        training = self._training(plan, forest, hints)
         watch = HeldOutWatch(before.held_out, self._given.target) if self._given.held.strokes else None
         steps = training.run(
             budget=_rest(budget, spent + before.seconds),
@@ -207,25 +207,24 @@ class JudgedRound:
             yield Notice(GROWING)
         return forest_lead(self._given.seen, before.agreement, self._given.forest_led, go_on)
 
-    def _misnamed(self, plan: RoundPlan, go_on: GoOn) -> Generator[Event, None, tuple[int, ...]]:
-        """Classes with a name and nothing else whose names fit too much of the others' strokes; a person is told.
+    def _hints(self, plan: RoundPlan, go_on: GoOn) -> Generator[Event, None, dict[str, Hints]]:
+        """By image, what names say of classes that have nothing else; a person is told whose names fit too much of the others' strokes.
 
-        Names teach through pseudo-labels: nothing is asked where there are none.
+        Nothing is asked where no name is to teach.
         """
-        named, classes = self._learner.guides.named, self._given.classes
-        if not named or not any(phase.settings.consistency for phase in plan.phases):
-            return ()
+        guides, classes = self._learner.guides, self._given.classes
+        if not guides.unlearnt or guides.zero_shot is None or not any(phase.names for phase in plan.phases):
+            return {}
         predictor = self._learner.predictor(JUDGED)
-        alarms = false_alarms(predictor, self._given.seen, named, len(classes), go_on)
-        misnamed = {k: share for k, share in alarms.items() if share > MISNAMED}
-        if misnamed:
-            yield Notice(misnamed_in_words(misnamed, classes))
-        return tuple(misnamed)
+        seen = see_names(predictor, self._given.seen, guides.unlearnt, len(classes), go_on)
+        if seen.misnamed:
+            yield Notice(misnamed_in_words(seen.misnamed, classes))
+        return seen.without(seen.misnamed)
 
     def _until(self, control: RunControl, moment: float) -> GoOn:
         return lambda: not control.stop_requested and self._now() < moment
 
-    def _training(self, plan: RoundPlan, forest: Mapping[str, Labels], misnamed: tuple[int, ...]) -> Round:
+    def _training(self, plan: RoundPlan, forest: Mapping[str, Labels], hints: Mapping[str, Hints]) -> Round:
         """The round's training, which does not see the held-out strokes."""
         return Round(
             self._learner,
@@ -235,7 +234,7 @@ class JudgedRound:
             index=self._index,
             phases=plan.phases,
             kept=self._kept(plan),
-            misnamed=misnamed,
+            hints=hints,
             forest=forest,
         )
 

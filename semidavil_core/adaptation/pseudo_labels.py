@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from torch import Tensor
@@ -12,10 +10,6 @@ from torch.nn import functional
 
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.settings import ConfidenceMode
-
-SURE_BY_NAME: Final = 0.5
-"""Confidence from which on a class teaches that has a name and nothing else: the untouched language model is seldom as sure as a trained
-one, and the few strokes of a new class alone teach less than its name."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +21,7 @@ class PseudoLabels:
     weights: Tensor
     """(B, H, W) float, 0 to 1."""
     confidence: Tensor
-    """(B, H, W) float, the largest refined probability; 1 under a person's labels."""
+    """(B, H, W) float, the largest refined probability; 1 under labels that win."""
 
 
 def make_pseudo_labels(
@@ -37,7 +31,6 @@ def make_pseudo_labels(
     mode: ConfidenceMode,
     threshold: float,
     inside: Tensor | None = None,
-    named: Sequence[int] = (),
 ) -> PseudoLabels:
     """Turn refined probabilities into labels and weights.
 
@@ -46,22 +39,16 @@ def make_pseudo_labels(
     probabilities
         (B, K, H, W) float, summing to 1 over K.
     human
-        (B, H, W) uint8, a person's labels; 255 elsewhere. They win with weight 1.
+        (B, H, W) uint8, labels of a person, or of what is trusted as one is; 255 elsewhere. They win with weight 1.
     mode
         How confidence becomes weight.
     threshold
         Of the modes hard and ratio.
     inside
         (B, H, W) bool, False at padding, which gets no label.
-    named
-        Indices of classes that the untouched language model speaks for. Whatever the mode, their pixels weigh 1 from
-        :data:`SURE_BY_NAME` on, else 0.
     """
     confidence, labels = probabilities.max(1)
     weights = confidence_weights(confidence, mode=mode, threshold=threshold, inside=inside)
-    if named:
-        from_name = torch.isin(labels, torch.tensor(named, device=labels.device))
-        weights = torch.where(from_name, (confidence >= SURE_BY_NAME).to(weights.dtype), weights)
     labels = labels.to(torch.uint8)
     painted = human != IGNORE_INDEX
     labels = torch.where(painted, human, labels)

@@ -12,6 +12,7 @@ from semidavil_core.adaptation.ema_teacher import EmaTeacher, decay_for
 from semidavil_core.adaptation.features import FeatureCache
 from semidavil_core.adaptation.held_out_check import HeldOutWatch
 from semidavil_core.adaptation.loop import LoopEnd, run_steps
+from semidavil_core.adaptation.name_hints import Hints, with_hints
 from semidavil_core.adaptation.optimisation import Optimisation, mixed_precision, resolve_mode
 from semidavil_core.adaptation.round_plan import PhasePlan
 from semidavil_core.adaptation.schedule import Clock, annealed
@@ -73,8 +74,8 @@ class Round:
         When it trains how; all the same with `settings` by default.
     kept
         What the model before is to teach where no stroke does.
-    misnamed
-        Classes that nothing taught yet whose names are not to be trusted.
+    hints
+        By image, what names say of classes that nothing taught yet.
     forest
         By image, (H, W) labels that stand beside the strokes in phases that ask for them.
     """
@@ -89,7 +90,7 @@ class Round:
         index: int,
         phases: Sequence[PhasePlan] = (),
         kept: Kept | None = None,
-        misnamed: tuple[int, ...] = (),
+        hints: Mapping[str, Hints] | None = None,
         forest: Mapping[str, Labels] | None = None,
     ) -> None:
         student = learner.student.train()
@@ -100,8 +101,9 @@ class Round:
         self._source = source
         self._settings = settings
         self._index = index
-        self._plans = tuple(phases) or (PhasePlan(0.0, settings),)
-        self._guides = replace(learner.guides, kept=kept, misnamed=misnamed)
+        self._plans = tuple(phases) or (PhasePlan(0.0, settings, names=settings.consistency),)
+        self._guides = replace(learner.guides, kept=kept)
+        self._hints = hints or {}
         self._forest = forest or {}
         self._device = device
         self._optimisation = Optimisation(
@@ -122,7 +124,8 @@ class Round:
         Where crops lie depends on the labels, so features that are kept are kept for these labels only.
         """
         source = None if self._source is None else self._stream(self._source, 1, number)
-        seen = {False: target, True: with_forest_labels(target, self._forest)}
+        hinted = with_hints(target, self._hints)
+        seen = {False: hinted, True: with_forest_labels(target, self._forest)}
         drawn = {forest: self._stream(domain, 2, number) for forest, domain in seen.items()}
         caches = {
             forest: None if self._views is None else FeatureCache(self._learner.student) for forest in seen
@@ -140,6 +143,7 @@ class Round:
                     settings=plan.settings,
                     cache=caches[plan.forest],
                     rng=np.random.default_rng((plan.settings.seed, self._index, 3 + number)),
+                    names=plan.names if self._hints else 0.0,
                 ),
             )
             for plan in self._plans

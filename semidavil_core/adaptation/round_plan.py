@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, ramp
-from semidavil_core.settings import AdaptSettings, ConfidenceMode
+from semidavil_core.settings import AdaptSettings
 
 _FAIR: Final = 0.5
 _WORTH_KEEPING: Final = (0.55, 0.65)
 """Class accuracy up to which a round may move the weights all the way, and from which on only as far as the settings say."""
+_FOR_NEW: Final = 0.75
+"""How far a round goes at the least where a class is new: halfway to it would be half a class, and all the way costs the others."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class PhasePlan:
     """Steps that have to be taken before, too."""
     forest: bool = False
     """Whether the labels of a forest stand beside the strokes."""
+    names: float = 0.0
+    """Weight of what names say of classes that nothing taught yet; they teach before pseudo-labels do, but not beside strokes alone."""
 
 
 @dataclass(frozen=True)
@@ -56,20 +60,17 @@ def plan_round(
     agreement
         Of the model before the round with the strokes.
     new_classes
-        Whether something was painted that the model has never learnt; halfway to it would be half a class, and the untouched model
-        has something to say of it early on. Of the other classes only what is sure may teach meanwhile: its coarse maps cast doubt on them.
+        Whether something was painted that the model has never learnt.
     lead
         How far a forest on the strokes is to be trusted more than the model, 0 to 1.
     """
     fair = agreement.representative
     change = max(lead, fair * (1 - ramp(agreement.class_accuracy, *_WORTH_KEEPING)))
-    share = 1.0 if new_classes else settings.averaging + change * (1 - settings.averaging)
+    share = settings.averaging + change * (1 - settings.averaging)
+    share = max(share, _FOR_NEW) if new_classes else share
     forest = lead * settings.forest_lead if settings.labelled_batch else 0.0
     strokes_first = fair * agreement.misled * settings.strokes_first if settings.labelled_batch else 0.0
     strokes_first = max(forest, strokes_first)
-    if new_classes:
-        half = settings.pseudo_labels_after // 2
-        settings = replace(settings, confidence=ConfidenceMode.HARD, pseudo_labels_after=half)
     keeps = fair < _FAIR and agreement.surely_misled < _FAIR and lead < _FAIR
     phases = _phases(settings, strokes_first, forest=forest > 0)
     return RoundPlan(phases, share, strokes_first, fair, forest, keeps)
@@ -77,8 +78,9 @@ def plan_round(
 
 def _phases(settings: AdaptSettings, strokes_first: float, *, forest: bool) -> tuple[PhasePlan, ...]:
     """Strokes alone, then with the source, then with what the teacher makes of the rest: it should have seen the strokes first."""
+    names = settings.consistency
     if not settings.labelled_batch:
-        return (PhasePlan(0.0, settings),)
+        return (PhasePlan(0.0, settings, names=names),)
     alone = strokes_alone(settings)
     if forest:
         alone = replace(alone, dyce_balance=settings.forest_balance)
@@ -86,8 +88,8 @@ def _phases(settings: AdaptSettings, strokes_first: float, *, forest: bool) -> t
     if strokes_first == 1:
         return tuple(chosen)
     labels = replace(settings, consistency=0.0)
-    everything = PhasePlan(strokes_first, settings, settings.pseudo_labels_after)
-    chosen += [PhasePlan(strokes_first, labels)] if everything.after else []
+    everything = PhasePlan(strokes_first, settings, settings.pseudo_labels_after, names=names)
+    chosen += [PhasePlan(strokes_first, labels, names=names)] if everything.after else []
     return (*chosen, everything)
 
 

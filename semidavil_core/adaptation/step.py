@@ -24,7 +24,6 @@ from semidavil_core.adaptation.pseudo_labels import (
 from semidavil_core.adaptation.step_batch import StepBatch, Views
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.augmentation import class_mix_mask
-from semidavil_core.inference.unlearnt import with_unlearnt
 from semidavil_core.losses.consistency import weighted_cross_entropy
 from semidavil_core.losses.contrastive import labels_on_grid, prototype_info_nce
 from semidavil_core.losses.dynamic_cross_entropy import dynamic_cross_entropy
@@ -70,14 +69,7 @@ class Guides:
     """The model before any adaptation, for source-free adaptation."""
     unlearnt: tuple[int, ...] = ()
     """Classes that have a name and nothing else: the untouched model speaks for them."""
-    misnamed: tuple[int, ...] = ()
-    """Those of them whose names fit too much of other classes: they are taught as these are, as far as the settings trust a confidence."""
     kept: Kept | None = None
-
-    @property
-    def named(self) -> tuple[int, ...]:
-        """Classes that the untouched model, if it is there, is trusted to teach."""
-        return () if self.zero_shot is None else tuple(k for k in self.unlearnt if k not in self.misnamed)
 
 
 @dataclass(frozen=True)
@@ -107,6 +99,8 @@ class AdaptationStep:
         Keeps the frozen encoder's features; None trains the encoder.
     rng
         Decides what is mixed.
+    names
+        Weight of the hints that crops carry; 0 leaves them out.
     """
 
     def __init__(
@@ -118,6 +112,7 @@ class AdaptationStep:
         settings: AdaptSettings,
         cache: FeatureCache | None,
         rng: np.random.Generator,
+        names: float = 0.0,
     ) -> None:
         self._student = student
         self._teacher = teacher
@@ -125,6 +120,7 @@ class AdaptationStep:
         self._settings = settings
         self._cache = cache
         self._rng = rng
+        self._names = names
         self._prototypes = VisualPrototypes(student.text)
 
     def losses(self, batch: StepBatch, *, fade: float) -> StepLosses:
@@ -145,6 +141,9 @@ class AdaptationStep:
         if pseudo is not None:
             consistency = weighted_cross_entropy(on_target, mixed.labels, mixed.weights)
             parts["consistency"] = settings.consistency * consistency
+        elif self._names:
+            hints = weighted_cross_entropy(on_target, *_hinted(batch.target))
+            parts["names"] = self._names * hints
         if settings.negative:
             parts["negative"] = settings.negative * negative_learning(on_target)
         if settings.contrastive:
@@ -194,19 +193,19 @@ class AdaptationStep:
         else:
             logits = self._teacher.decode(self._cached(target, strong=False), target.weak)
         probabilities = logits.softmax(1)
-        if zero_shot is not None:
-            probabilities = with_unlearnt(probabilities, zero_shot, self._guides.unlearnt)
-            if settings.clip_prior * fade > 0:
-                probabilities = with_prior(probabilities, zero_shot, settings.clip_prior * fade)
+        human = target.labels
+        if self._names:
+            human = torch.where(human == IGNORE_INDEX, target.hints, human)
+        if zero_shot is not None and settings.clip_prior * fade > 0:
+            probabilities = with_prior(probabilities, zero_shot, settings.clip_prior * fade)
         if settings.smoothing:
             probabilities = smooth_by_affinity(probabilities, target.weak)
         return make_pseudo_labels(
             probabilities,
-            target.labels,
+            human,
             mode=ConfidenceMode(settings.confidence),
             threshold=settings.threshold,
             inside=target.inside,
-            named=self._guides.named,
         )
 
     def _mix(self, batch: StepBatch, pseudo: PseudoLabels | None) -> _Mixed:
@@ -281,7 +280,6 @@ class AdaptationStep:
     def _zero_shot(self, target: Views, fade: float) -> Tensor | None:
         settings = self._settings
         wanted = (settings.clip_prior + settings.clip_guidance) * fade > 0
-        wanted = wanted or (bool(self._guides.unlearnt) and settings.consistency > 0)
         return self._probabilities_of(self._guides.zero_shot if wanted else None, target)
 
     def _probabilities_of(self, guide: Segmenter | None, target: Views) -> Tensor | None:
@@ -292,6 +290,13 @@ class AdaptationStep:
 def _seen_by(guide: Segmenter, target: Views) -> Tensor:
     probabilities: Tensor = guide(target.weak).softmax(1)
     return probabilities
+
+
+def _hinted(target: Views) -> tuple[Tensor, Tensor]:
+    """Hints as labels, and weights that are 1 where they stand beside strokes; all other pixels count too, as among pseudo-labels."""
+    free = (target.hints != IGNORE_INDEX) & (target.labels == IGNORE_INDEX)
+    labels = target.hints.masked_fill(~free, 0).masked_fill(~target.inside, IGNORE_INDEX)
+    return labels, free.float()
 
 
 def _agreement(logits: Tensor, guide: Tensor, where: Tensor, threshold: float) -> Tensor:

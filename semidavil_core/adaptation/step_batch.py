@@ -27,6 +27,8 @@ class Views:
     """(B, S, S) uint8 class indices, 255 where unlabelled."""
     inside: Tensor
     """(B, S, S) bool, False beyond the image's border."""
+    hints: Tensor
+    """(B, S, S) uint8, labels that are not a person's; 255 where there is none."""
     keys: tuple[Hashable, ...]
     """Equal keys mean equal views."""
 
@@ -91,6 +93,7 @@ class BatchMaker:
             strong=torch.stack(strong).to(self._device),
             labels=torch.stack([crop.labels for crop in crops]).to(self._device),
             inside=torch.stack([crop.inside for crop in crops]).to(self._device),
+            hints=torch.stack([crop.hints for crop in crops]).to(self._device),
             keys=tuple((domain, *crop.key) for crop in crops),
         )
 

@@ -31,6 +31,8 @@ class Crop:
     """(S, S) uint8 class indices, 255 where unlabelled."""
     inside: Tensor
     """(S, S) bool, False where the crop reaches over the image's border."""
+    hints: Tensor
+    """(S, S) uint8, labels that are not a person's; 255 where there is none."""
     key: tuple[str, int]
     """Image name and view number: equal keys are equal crops."""
 
@@ -173,16 +175,19 @@ def _crop(
     window = max(8, round(size / zoom))
     top, left = _place(sample, window, wanted, rng)
     shape = sample.image.shape[:2]
-    labels = np.full(shape, IGNORE_INDEX, np.uint8) if sample.labels is None else sample.labels
+    nothing = np.broadcast_to(np.uint8(IGNORE_INDEX), shape)
+    labels = nothing if sample.labels is None else sample.labels
+    hints = nothing if sample.hints is None else sample.hints
     cut = _Window(top, left, window)
     # Images repeat their edge beyond the border: a black frame would be a false boundary.
     image = vision.resize(cut.of(sample.image, None).movedim(-1, 0), [size, size], antialias=True)
-    maps = torch.stack([cut.of(labels, IGNORE_INDEX), cut.of(np.ones(shape, np.uint8), 0)])
+    layers = [(labels, IGNORE_INDEX), (np.ones(shape, np.uint8), 0), (hints, IGNORE_INDEX)]
+    maps = torch.stack([cut.of(layer, beyond) for layer, beyond in layers])
     small = vision.resize(maps, [size, size], interpolation=InterpolationMode.NEAREST)
-    maps = torch.stack([_with_thin_strokes(small[0], maps[0]), small[1]])
+    maps = torch.stack([_with_thin_strokes(small[0], maps[0]), *small[1:]])
     if rng.random() < 0.5:
         image, maps = image.flip(-1), maps.flip(-1)
-    return Crop(image.float() / 255, maps[0], maps[1] > 0, (sample.name, view))
+    return Crop(image.float() / 255, maps[0], maps[1] > 0, maps[2], (sample.name, view))
 
 
 def _with_thin_strokes(small: Tensor, labels: Tensor) -> Tensor:

@@ -40,11 +40,14 @@ class Sample:
         (H, W, 3) uint8 RGB.
     labels
         (H, W) uint8 class indices, 255 = no label; None if the image has no label map.
+    hints
+        Likewise, but not from a person: they teach less than labels do.
     """
 
     name: str
     image: NDArray[np.uint8]
     labels: NDArray[np.uint8] | None = None
+    hints: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if (

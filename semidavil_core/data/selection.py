@@ -20,11 +20,15 @@ def painted_indices(domain: Domain) -> list[int]:
 
 def judged_samples(domain: Domain) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
     """Up to 16 samples of `domain` that have a stroke, evenly chosen, and their labels (H, W): a look at more would take too long."""
-    painted = painted_indices(domain)
-    for index in painted[evenly(len(painted), _JUDGED)]:
-        sample = domain[index]
-        if sample.labels is not None:
+    for sample in shown_samples(domain):
+        if sample.labels is not None and sample.is_painted:
             yield sample, sample.labels
+
+
+def shown_samples(domain: Domain) -> Iterator[Sample]:
+    """Up to 16 samples of `domain`, evenly chosen from those that have a stroke, or from all where none has."""
+    chosen = painted_indices(domain) or list(range(len(domain)))
+    return (domain[index] for index in chosen[evenly(len(chosen), _JUDGED)])
 
 
 def evenly(count: int, at_most: int) -> slice:

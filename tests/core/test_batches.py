@@ -54,6 +54,17 @@ def test_image_and_labels_share_zoom_place_and_flip() -> None:
         assert torch.equal((crop.image[0] * 255).round().to(torch.uint8), crop.labels)
 
 
+def test_hints_share_zoom_place_and_flip_and_are_nothing_where_there_are_none() -> None:
+    sample = coded(64, 80)[0]
+    hinted = MemoryDomain([Sample(sample.name, sample.image, None, sample.labels)])
+    for crop in stream(hinted, AS_IS).anywhere(20):
+        inside = crop.inside
+        assert torch.equal((crop.image[0] * 255).round().to(torch.uint8)[inside], crop.hints[inside])
+        assert (crop.hints[~inside] == 255).all()
+        assert (crop.labels == 255).all()
+    assert all((crop.hints == 255).all() for crop in stream(coded(64, 80), AS_IS).anywhere(4))
+
+
 def test_zoomed_image_and_labels_still_lie_on_each_other() -> None:
     for crop in stream(coded(96, 96), CropGeometry(32, 0.6, 1.4)).anywhere(10):
         agree = (crop.image[0] * 255).round() == crop.labels

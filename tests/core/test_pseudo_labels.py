@@ -53,21 +53,6 @@ def test_a_persons_labels_win_with_full_weight(mode: ConfidenceMode) -> None:
     assert made.weights[0, 0, 0] < 1
 
 
-@pytest.mark.parametrize("mode", list(ConfidenceMode))
-def test_a_class_that_speaks_by_its_name_teaches_from_a_half_on_and_others_as_the_mode_says(
-    mode: ConfidenceMode,
-) -> None:
-    three = torch.tensor([[0.6, 0.4, 0.1, 0.6], [0.2, 0.3, 0.9, 0.3], [0.2, 0.3, 0.0, 0.1]])[None, :, None]
-    human = torch.tensor([[[255, 255, 255, 2]]], dtype=torch.uint8)
-    plain = make_pseudo_labels(three, human, mode=mode, threshold=0.95)
-    made = make_pseudo_labels(three, human, mode=mode, threshold=0.95, named=[0])
-    assert torch.equal(made.labels, plain.labels)
-    assert made.weights[0, 0].tolist() == [1.0, 0.0, pytest.approx(float(plain.weights[0, 0, 2])), 1.0]
-    outside = torch.zeros(1, 1, 4, dtype=torch.bool)
-    beyond = make_pseudo_labels(three, human, mode=mode, threshold=0.95, named=[0], inside=outside)
-    assert not beyond.weights.any()
-
-
 def test_beyond_the_image_there_is_no_label_and_no_weight() -> None:
     inside = torch.tensor([[[True, False, True]]])
     made = make_pseudo_labels(

@@ -87,14 +87,23 @@ def test_without_crops_of_strokes_there_is_nothing_to_wait_for() -> None:
     assert parts(AdaptSettings(labelled_batch=0), 0.9, 0.9) == [(0.0, 0, True, True)]
 
 
-def test_beside_a_new_class_pseudo_labels_of_the_others_teach_earlier_but_only_if_sure() -> None:
-    known, new = (
-        plan_round(AdaptSettings(confidence="avg"), agreeing(0.9, 0.9), new_classes=new).phases
-        for new in (False, True)
-    )
-    assert [(p.after, p.settings.consistency > 0) for p in known] == [(0, False), (40, True)]
-    assert [(p.after, p.settings.consistency > 0) for p in new] == [(0, False), (20, True)]
-    assert [p[-1].settings.confidence for p in (known, new)] == ["avg", "hard"]
+def test_beside_a_new_class_a_round_goes_three_quarters_of_the_way_at_least_and_is_else_as_any() -> None:
+    for shares, known_way, new_way in (((0.9, 0.9), 0.5, 0.75), ((0.2, 0.2), 1.0, 1.0)):
+        known, new = (
+            plan_round(AdaptSettings(), agreeing(*shares), new_classes=new) for new in (False, True)
+        )
+        assert (known.share, new.share) == (known_way, new_way)
+        assert new == replace(known, share=new_way)
+
+
+def test_names_teach_before_pseudo_labels_do_but_not_beside_strokes_alone() -> None:
+    def names(settings: AdaptSettings, *shares: float) -> list[float]:
+        return [phase.names for phase in plan_round(settings, agreeing(*shares)).phases]
+
+    assert names(AdaptSettings(consistency=0.7), 0.9, 0.9) == [0.7, 0.7]
+    assert names(AdaptSettings(strokes_first=0.4), 0.0, 0.0) == [0.0, 1.0, 1.0]
+    assert names(AdaptSettings(labelled_batch=0), 0.9, 0.9) == [1.0]
+    assert names(AdaptSettings(consistency=0.0), 0.9, 0.9) == [0.0, 0.0]
 
 
 def test_strokes_where_the_model_is_unsure_say_little_of_the_rest_so_it_is_kept() -> None:

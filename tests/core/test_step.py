@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -48,6 +49,7 @@ def step_of(
     guides: Guides | None = None,
     cached: bool = False,
     student: Segmenter | None = None,
+    by_name: float = 0.0,
 ) -> AdaptationStep:
     student = student or network()
     if cached:
@@ -59,6 +61,7 @@ def step_of(
         settings=settings,
         cache=FeatureCache(student) if cached else None,
         rng=np.random.default_rng(0),
+        names=by_name,
     )
 
 
@@ -68,10 +71,12 @@ def losses(
     guides: Guides | None = None,
     cached: bool = False,
     fade: float = 1.0,
+    by_name: float = 0.0,
     **changes: Any,
 ) -> StepLosses:
     settings = AdaptSettings(crop=32, **{**QUIET, **changes})
-    return step_of(settings, guides=guides, cached=cached).losses(draw(settings, source=source), fade=fade)
+    step = step_of(settings, guides=guides, cached=cached, by_name=by_name)
+    return step.losses(draw(settings, source=source), fade=fade)
 
 
 def guide(scale: float = 1000.0) -> Segmenter:
@@ -198,24 +203,42 @@ def test_what_strokes_say_nothing_of_stays_as_it_was(kept: Kept, *, stays: bool)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("guides", "teaches"),
-    [
-        (Guides(zero_shot=always(2), unlearnt=(2,)), True),
-        (Guides(zero_shot=always(2), unlearnt=(2,), misnamed=(2,)), False),
-        (Guides(unlearnt=(2,)), False),
-        (Guides(zero_shot=always(2)), False),
-    ],
-    ids=["by its name", "a name that is not trusted", "no language model", "a learnt class"],
-)
-def test_the_language_model_teaches_a_class_that_nothing_taught_before_anything_is_very_sure(
-    guides: Guides, *, teaches: bool
+def hinted(batch: StepBatch) -> StepBatch:
+    """`batch` with a hint of class 2 on the upper half of every target crop."""
+    hints = torch.full_like(batch.target.labels, IGNORE_INDEX)
+    hints[:, : hints.shape[1] // 2] = 2
+    return replace(batch, target=replace(batch.target, hints=hints))
+
+
+def test_hints_teach_beside_strokes_before_pseudo_labels_do() -> None:
+    settings = AdaptSettings(crop=32, **QUIET)
+    batch, student = hinted(draw(settings)), network()
+    assert "names" not in step_of(settings, student=student).losses(batch, fade=0.0).parts
+    found = step_of(settings, student=student, by_name=0.5).losses(batch, fade=0.0).parts["names"]
+    target = batch.target
+    logits = student(torch.cat([batch.source.strong, target.strong]))[len(batch.source) :]  # type: ignore[arg-type, union-attr]
+    free = (target.hints == 2) & (target.labels == IGNORE_INDEX) & target.inside
+    assert 0 < free.sum() < (target.hints == 2).sum(), "some strokes lie under the hints"
+    expected = -0.5 * logits.log_softmax(1)[:, 2][free].sum() / target.inside.sum()
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_hints_take_the_place_of_pseudo_labels_however_sure_these_are(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = losses(consistency=1.0, confidence="hard", threshold=1.0, guides=guides)
-    strokes_alone = losses(consistency=1.0, confidence="hard", threshold=1.0)
-    grew = float((found.parts["consistency"] - strokes_alone.parts["consistency"]).detach())
-    assert (grew > 0.01) is teaches
-    assert teaches or grew == pytest.approx(0, abs=1e-6)
+    recorder = Recorder(monkeypatch)
+    settings = AdaptSettings(crop=32, **{**QUIET, "consistency": 1.0, "confidence": "soft"})
+    batch = hinted(draw(settings))
+    step_of(settings, by_name=1.0).losses(batch, fade=0.0)
+    step_of(settings).losses(batch, fade=0.0)
+    target = batch.target
+    free = (target.hints == 2) & (target.labels == IGNORE_INDEX) & target.inside
+    (labels, weights), (alone, unhinted) = recorder.pseudo
+    assert (labels[free] == 2).all()
+    assert (weights[free] == 1).all()
+    assert torch.equal(labels[~free], alone[~free])
+    assert torch.equal(weights[~free], unhinted[~free])
+    assert (unhinted[free] < 1).any()
 
 
 def test_guides_fade_out() -> None:
@@ -275,7 +298,8 @@ def views(image_value: float, labels: Tensor, name: str) -> Views:
     count, size, _ = labels.shape
     images = torch.full((count, 3, size, size), image_value)
     inside = torch.ones(count, size, size, dtype=torch.bool)
-    return Views(images, images, labels, inside, tuple((name, i) for i in range(count)))
+    hints = torch.full_like(labels, IGNORE_INDEX)
+    return Views(images, images, labels, inside, hints, tuple((name, i) for i in range(count)))
 
 
 def halves(top: int, bottom: int, count: int = 1, size: int = 32) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from semidavil_core.adaptation import session as session_module
 from semidavil_core.adaptation.round import Round
 from semidavil_core.adaptation.session import AdaptationSession
+from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.errors import AdaptationFailed, WeightsUnavailable
 from semidavil_core.events import Notice
 from semidavil_core.export.bundle import Bundle
@@ -52,16 +53,15 @@ def test_probabilities_sum_to_one_whatever_is_new(unlearnt: list[int]) -> None:
 
 
 class Everywhere(torch.nn.Module):
-    """Says of every pixel that it is the last class; with a `sureness` of 0 it could be any."""
+    """Says of every pixel that it is the last class."""
 
-    def __init__(self, classes: int, sureness: float = 20.0) -> None:
+    def __init__(self, classes: int) -> None:
         super().__init__()
         self.classes = classes
-        self.sureness = sureness
 
     def forward(self, images: Tensor) -> Tensor:
         logits = torch.zeros(len(images), self.classes, *images.shape[-2:])
-        logits[:, -1] = self.sureness
+        logits[:, -1] = 20.0
         return logits
 
 
@@ -98,7 +98,11 @@ def test_a_typed_class_appears_before_any_stroke_and_goes_its_own_way_once_it_wa
 
 
 @pytest.mark.usefixtures("untouched")
-def test_a_class_without_strokes_is_taught_by_the_untouched_model(bundle: Bundle) -> None:
+def test_a_class_without_strokes_is_taught_by_the_untouched_model(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("semidavil_core.adaptation.name_hints.MISNAMED", 1.0)  # it says so everywhere
+
     def confidence(*, typed: bool) -> float:
         session = session_of(bundle, threshold=0.9, contrastive=0.0, averaging=1.0)
         classes = CLASSES.with_class("fence")
@@ -122,26 +126,25 @@ def test_where_no_pseudo_labels_teach_no_name_is_asked_about(bundle: Bundle) -> 
     assert not any("fence" in message for message in said)
 
 
-@pytest.mark.parametrize(("sureness", "trusted"), [(20.0, False), (0.0, True)])
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(("limit", "trusted"), [(0.1, False), (1.0, True)])
 def test_a_name_that_fits_other_classes_too_is_told_and_not_trusted(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, sureness: float, *, trusted: bool
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, limit: float, *, trusted: bool
 ) -> None:
-    misnamed: list[tuple[int, ...]] = []
+    hints: list[set[int]] = []
 
     class Noted(Round):
         def __init__(self, *of: Any, **more: Any) -> None:
-            misnamed.append(more["misnamed"])
+            hints.append({int(k) for hint in more["hints"].values() for k in np.unique(hint)})
             super().__init__(*of, **more)
 
     monkeypatch.setattr("semidavil_core.adaptation.judged_round.Round", Noted)
-    monkeypatch.setattr(
-        session_module, "segmenter_from_language", lambda _, classes, **__: Everywhere(len(classes), sureness)
-    )
+    monkeypatch.setattr("semidavil_core.adaptation.name_hints.MISNAMED", limit)
     session = session_of(bundle)
     session.set_classes(CLASSES.with_class("fence"))
     said = " ".join(event.message for event in session.adapt(TWO_STEPS) if isinstance(event, Notice))
     assert ("fence (100%)" in said) is not trusted
-    assert misnamed == [() if trusted else (3,)]
+    assert hints == [{3} if trusted else {IGNORE_INDEX}]
 
 
 @pytest.mark.usefixtures("untouched")

@@ -1,0 +1,113 @@
+"""What names say of painted images teaches, unless a name fits strokes of other classes too."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from semidavil_core.adaptation.name_hints import NamesSeen, see_names, with_hints
+from semidavil_core.data.domains import MemoryDomain, Sample
+from semidavil_core.inference.predict import Prediction, Predictor
+
+
+class ByBrightness:
+    """Gives class 2 a pixel's brightness as its probability, and class 0 the rest."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def predict(self, image: NDArray[np.uint8]) -> Prediction:
+        self.looks += 1
+        named = image[..., 0].astype(np.float32) / 100
+        probabilities = np.stack([1 - named, np.zeros_like(named), named])
+        labels = probabilities.argmax(0).astype(np.uint8)
+        return Prediction(labels, probabilities.max(0), probabilities, np.ones(3, np.float32))
+
+
+def domain_of(*images: tuple[list[int], list[int]]) -> MemoryDomain:
+    samples = [
+        Sample(
+            f"i{n}", np.repeat(np.array([bright], np.uint8)[..., None], 3, 2), np.array([labels], np.uint8)
+        )
+        for n, (bright, labels) in enumerate(images)
+    ]
+    return MemoryDomain(samples)
+
+
+def seen(
+    *images: tuple[list[int], list[int]], predictor: ByBrightness | None = None, go_on: bool = True
+) -> NamesSeen:
+    predictor = predictor or ByBrightness()
+    return see_names(cast("Predictor", predictor), domain_of(*images), [2], 3, lambda: go_on)
+
+
+def alarms(*images: tuple[list[int], list[int]]) -> dict[int, float]:
+    return dict(seen(*images).alarms)
+
+
+def test_each_other_class_counts_alike_however_much_of_it_is_painted() -> None:
+    found = alarms(([60, 60, 10, 10], [1, 255, 0, 0]), ([40, 40, 90, 90], [0, 0, 2, 255]))
+    assert found == {2: 0.5}, (
+        "all of class 1, nothing of class 0; its own strokes and unpainted places do not count"
+    )
+    many = alarms(([60, 10, 60, 10], [0, 0, 1, 1]))
+    assert many == {2: 0.5}
+
+
+def test_a_name_that_is_not_sure_of_others_strokes_gives_no_alarm() -> None:
+    assert alarms(([49, 49], [0, 1])) == {2: 0.0}
+    assert alarms(([51, 49], [0, 1])) == {2: 0.5}
+
+
+@pytest.mark.parametrize("images", [(), (([90, 90], [2, 255]),)], ids=["no strokes", "of the new class only"])
+def test_without_strokes_of_others_nothing_is_said(images: tuple[tuple[list[int], list[int]], ...]) -> None:
+    assert alarms(*images) == {}
+
+
+def test_where_nothing_is_painted_names_speak_all_the_same() -> None:
+    images = [Sample(f"i{n}", np.full((1, 1, 3), 60, np.uint8)) for n in range(2)]
+    found = see_names(cast("Predictor", ByBrightness()), MemoryDomain(images), [2], 3)
+    assert {name: hints.tolist() for name, hints in found.hints.items()} == {"i0": [[2]], "i1": [[2]]}
+    assert not found.alarms
+
+
+def test_one_image_is_looked_at_even_where_there_is_no_time() -> None:
+    predictor = ByBrightness()
+    found = seen(([60, 10], [0, 1]), ([60, 60], [0, 1]), predictor=predictor, go_on=False)
+    assert found.alarms == {2: 0.5}
+    assert list(found.hints) == ["i0"]
+    assert predictor.looks == 1
+
+
+def test_hints_are_the_named_classes_where_they_have_more_than_half() -> None:
+    found = seen(([60, 10, 90, 49], [0, 1, 255, 255]), ([10, 80, 10, 10], [1, 1, 1, 1]))
+    assert {name: hints.tolist() for name, hints in found.hints.items()} == {
+        "i0": [[2, 255, 2, 255]],
+        "i1": [[255, 2, 255, 255]],
+    }
+    assert {name: set(hints.ravel()) for name, hints in found.without([2]).items()} == {
+        "i0": {255},
+        "i1": {255},
+    }
+    assert found.without([])["i0"].tolist() == [[2, 255, 2, 255]]
+
+
+@pytest.mark.parametrize(("share", "misnamed"), [(1, {}), (2, {2: 0.2})])
+def test_a_name_that_takes_more_than_a_tenth_of_the_others_is_not_trusted(
+    share: int, misnamed: dict[int, float]
+) -> None:
+    assert seen(([60] * share + [10] * (10 - share), [0] * 10)).misnamed == misnamed
+
+
+def test_hints_join_the_images_that_have_some_and_leave_strokes_alone() -> None:
+    target = domain_of(([60, 10], [0, 1]), ([60, 60], [0, 255]))
+    hint = np.array([[2, 255]], np.uint8)
+    hinted = with_hints(target, {"i1": hint})
+    assert hinted.names == target.names
+    assert hinted[0].hints is None
+    np.testing.assert_array_equal(hinted[1].hints, hint)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(hinted[1].labels, target[1].labels)  # type: ignore[arg-type]
+    assert with_hints(target, {}) is target
