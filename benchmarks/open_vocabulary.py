@@ -24,12 +24,13 @@ from simulated_annotator import PaintedStrokes, SimulatedAnnotator
 from start_models import Start
 
 from semidavil_core.adaptation.editable_domain import RelabelledDomain
+from semidavil_core.adaptation.name_hints import see_names
 from semidavil_core.adaptation.session import AdaptationSession
 from semidavil_core.classes import IGNORE_INDEX, ClassSet
 from semidavil_core.data.domains import Domain, MappedDomain, Sample
 from semidavil_core.export.bundle import Bundle
 from semidavil_core.inference.evaluate import drain
-from semidavil_core.inference.predict import Predictor
+from semidavil_core.inference.predict import JUDGED, Predictor
 from semidavil_core.metrics.confusion import ConfusionMatrix, Scores
 from semidavil_core.settings import AdaptSettings
 
@@ -72,16 +73,14 @@ class HeldOutClass:
         known = self._session(bundle, self._old_data.target)
         before = self._scores(known)
         drain(known.adapt(self._setup.budget.budget))
-        strokes = self._strokes()
-        painted = self._session(bundle, self._old_data.target)
-        painted.set_classes(self._data.classes)
-        for image, stroke in strokes.maps.items():
-            painted.set_scribbles(image, stroke)
+        strokes, painted = self._painted(bundle)
+        alarms = self.false_alarms(painted)
         steps = drain(painted.adapt(self._setup.budget.budget)).steps
         after = self._scores(painted)
         return {
             "strokes": strokes.count,
             "steps": steps,
+            "false_alarms": alarms,
             "new_by_name": by_name["new"],
             "new_painted": after["new"],
             "old_before": before["old"],
@@ -89,6 +88,21 @@ class HeldOutClass:
             "old_adapted_without": self._scores(known)["old"],
             "old_adapted_with": after["old"],
         }
+
+    def false_alarms(self, painted: AdaptationSession) -> float | None:
+        """How much of the other classes' strokes goes by the new class's name, as a round judges it; `painted` has had none yet."""
+        predictor = painted.predictor(JUDGED)
+        return see_names(predictor, painted.target, [self._new], len(self._data.classes)).alarms.get(
+            self._new
+        )
+
+    def _painted(self, bundle: Bundle) -> tuple[PaintedStrokes, AdaptationSession]:
+        strokes = self._strokes()
+        session = self._session(bundle, self._old_data.target)
+        session.set_classes(self._data.classes)
+        for image, stroke in strokes.maps.items():
+            session.set_scribbles(image, stroke)
+        return strokes, session
 
     def _session(self, bundle: Bundle, target: Domain) -> AdaptationSession:
         return self._setup.session(bundle, target, self._old_data.source, self.settings)

@@ -15,7 +15,7 @@ from semidavil_core.adaptation.forest_lead import ForestLead, forest_lead, is_wo
 from semidavil_core.adaptation.held_out import HeldOutStrokes
 from semidavil_core.adaptation.held_out_check import Comparison, HeldOutWatch, compare
 from semidavil_core.adaptation.loop import LoopEnd
-from semidavil_core.adaptation.name_hints import Hints, see_names
+from semidavil_core.adaptation.name_hints import NamesSeen, see_names
 from semidavil_core.adaptation.round import Learner, Round
 from semidavil_core.adaptation.round_history import LearnerState
 from semidavil_core.adaptation.round_plan import RoundPlan, plan_round
@@ -155,10 +155,10 @@ class JudgedRound:
         )
         yield Notice(plan_in_words(before.agreement, plan, self._given.new, self._given.classes, lead))
         forest = {} if lead is None or control.stop_requested else lead.labels(self._given.seen, go_on)
-        hints = yield from self._hints(plan, self._until(control, self._now() + limit))
+        names = yield from self._names(plan, self._until(control, self._now() + limit))
         spent = self._now() - began
         yield from _held_out_figure(before, 0, spent)
-        training = self._training(plan, forest, hints)
+        training = self._training(plan, forest, names)
         watch = HeldOutWatch(before.held_out, self._given.target) if self._given.held.strokes else None
         steps = training.run(
             budget=_rest(budget, spent + before.seconds),
@@ -207,24 +207,24 @@ class JudgedRound:
             yield Notice(GROWING)
         return forest_lead(self._given.seen, before.agreement, self._given.forest_led, go_on)
 
-    def _hints(self, plan: RoundPlan, go_on: GoOn) -> Generator[Event, None, dict[str, Hints]]:
-        """By image, what names say of classes that have nothing else; a person is told whose names fit too much of the others' strokes.
+    def _names(self, plan: RoundPlan, go_on: GoOn) -> Generator[Event, None, NamesSeen | None]:
+        """What names say of classes that have nothing else; a person is told whose names fit too much of the others' strokes.
 
         Nothing is asked where no name is to teach.
         """
         guides, classes = self._learner.guides, self._given.classes
         if not guides.unlearnt or guides.zero_shot is None or not any(phase.names for phase in plan.phases):
-            return {}
+            return None
         predictor = self._learner.predictor(JUDGED)
         seen = see_names(predictor, self._given.seen, guides.unlearnt, len(classes), go_on)
         if seen.misnamed:
-            yield Notice(misnamed_in_words(seen.misnamed, classes))
-        return seen.without(seen.misnamed)
+            yield Notice(misnamed_in_words({k: seen.alarms[k] for k in seen.misnamed}, classes))
+        return seen
 
     def _until(self, control: RunControl, moment: float) -> GoOn:
         return lambda: not control.stop_requested and self._now() < moment
 
-    def _training(self, plan: RoundPlan, forest: Mapping[str, Labels], hints: Mapping[str, Hints]) -> Round:
+    def _training(self, plan: RoundPlan, forest: Mapping[str, Labels], names: NamesSeen | None) -> Round:
         """The round's training, which does not see the held-out strokes."""
         return Round(
             self._learner,
@@ -234,7 +234,7 @@ class JudgedRound:
             index=self._index,
             phases=plan.phases,
             kept=self._kept(plan),
-            hints=hints,
+            names=names,
             forest=forest,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,15 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semidavil_core.classes import IGNORE_INDEX
-from semidavil_core.data.domains import Domain, MappedDomain, Sample
+from semidavil_core.data.domains import Domain, MappedDomain
 from semidavil_core.data.selection import shown_samples
 from semidavil_core.inference.predict import Predictor
 
-SURE_BY_NAME: Final = 0.5
-"""Probability from which on a name teaches: the untouched language model is seldom as sure as a trained one, and the few strokes of a new
-class alone teach less than its name."""
+PROVEN: Final = 0.4
+"""Balanced precision from which on strokes bear a name out."""
 MISNAMED: Final = 0.1
-"""False alarms from which on a name is not trusted: on streets and CamVid, *building* has 0.24 and 0.28, every other class up to 0.05."""
+"""Mean share of another class's strokes that may go by a name."""
+SURE_BY_NAME: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+"""Probabilities from which on a name may be believed: the first is enough where no stroke tells."""
 
 Hints = NDArray[np.uint8]
 """(H, W) class indices; 255 where there is none."""
@@ -29,23 +30,14 @@ class NamesSeen:
     """What names say of some images."""
 
     hints: Mapping[str, Hints]
-    """By image."""
+    """By image, of the classes whose names are believed."""
+    proven: tuple[int, ...]
+    """Those of them whose own strokes bear the name out."""
     alarms: Mapping[int, float]
-    """How far names mislead, by class (ours): the share of a class's painted pixels that goes by the name, 0 to 1, as a mean over the
-    other painted classes. Each counts alike, since a name that takes all of a rare class has it unlearnt, however few its pixels are."""
-
-    @property
-    def misnamed(self) -> dict[int, float]:
-        """The alarms of the names that are not to be trusted."""
-        return {k: share for k, share in self.alarms.items() if share > MISNAMED}
-
-    def without(self, classes: Collection[int]) -> dict[str, Hints]:
-        """The hints without those of `classes`."""
-        gone = list(classes)
-        return {
-            image: np.where(np.isin(hints, gone), IGNORE_INDEX, hints).astype(np.uint8)
-            for image, hints in self.hints.items()
-        }
+    """By class, the share of another class's painted pixels that goes by its name, 0 to 1, as a mean over the other painted classes. Each
+    counts alike, since a name that takes all of a rare class has it unlearnt, however few its pixels are."""
+    misnamed: tuple[int, ...]
+    """Classes whose names fit too much of others, so that they are not believed."""
 
 
 def see_names(
@@ -55,7 +47,11 @@ def see_names(
     num_classes: int,
     go_on: Callable[[], bool] = lambda: True,
 ) -> NamesSeen:
-    """Look for classes by their names in the painted images, where a person corrects what they say, or in any where none is painted.
+    """Look for classes by their names in the painted images, or in any where none is painted, and let the strokes judge (ours).
+
+    Of a class with strokes, a name is believed from the lowest of the probabilities `SURE_BY_NAME` on at which its balanced precision
+    reaches `PROVEN`: the share of its own painted pixels that go by it, over the sum of such shares of all classes. Of a class without,
+    it is believed from the first one on, unless it fits too much of other classes.
 
     Parameters
     ----------
@@ -70,20 +66,27 @@ def see_names(
     go_on
         Whether there is time for more images; one is looked at in any case.
     """
-    hints: dict[str, Hints] = {}
-    painted, called = np.zeros(num_classes), np.zeros((num_classes, num_classes))
+    seen: dict[str, tuple[Hints, NDArray[np.float16]]] = {}
+    painted = np.zeros(num_classes)
+    called = np.zeros((len(SURE_BY_NAME), num_classes, num_classes))
     for sample in shown_samples(target):
-        hints[sample.name] = seen = _hints(predictor, sample, named)
+        predicted = predictor.predict(sample.image)
+        says = np.where(np.isin(predicted.labels, named), predicted.labels, IGNORE_INDEX).astype(np.uint8)
+        seen[sample.name] = says, predicted.confidence.astype(np.float16)
         if sample.labels is not None:
             has = sample.labels != IGNORE_INDEX
             painted += np.bincount(sample.labels[has], minlength=num_classes)
-            both = has & (seen != IGNORE_INDEX)
-            np.add.at(called, (seen[both], sample.labels[both]), 1)
+            called += _called(says[has], predicted.confidence[has], sample.labels[has], num_classes)
         if not go_on():
             break
     shares = called / np.maximum(painted, 1)
     others = {k: (painted > 0) & (np.arange(num_classes) != k) for k in named}
-    return NamesSeen(hints, {k: float(shares[k][others[k]].mean()) for k in named if others[k].any()})
+    alarms = {k: float(shares[0, k][others[k]].mean()) for k in named if others[k].any()}
+    proven = {k: start for k in named if painted[k] and (start := _proven_from(shares[:, k], k)) is not None}
+    misnamed = tuple(k for k in named if k not in proven and alarms.get(k, 0) > MISNAMED)
+    typed = {k: SURE_BY_NAME[0] for k in named if not painted[k] and k not in misnamed}
+    hints = {image: _believed(*maps, {**typed, **proven}) for image, maps in seen.items()}
+    return NamesSeen(hints, tuple(proven), alarms, misnamed)
 
 
 def with_hints(target: Domain, hints: Mapping[str, Hints]) -> Domain:
@@ -93,7 +96,25 @@ def with_hints(target: Domain, hints: Mapping[str, Hints]) -> Domain:
     return MappedDomain(target, lambda sample: replace(sample, hints=hints.get(sample.name)))
 
 
-def _hints(predictor: Predictor, sample: Sample, named: Sequence[int]) -> Hints:
-    predicted = predictor.predict(sample.image)
-    says = np.isin(predicted.labels, named) & (predicted.confidence >= SURE_BY_NAME)
-    return np.where(says, predicted.labels, IGNORE_INDEX).astype(np.uint8)
+def _called(
+    says: Hints, confidence: NDArray[np.float32], painted: Hints, num_classes: int
+) -> NDArray[np.float64]:
+    """(T, K, K) counts of painted pixels by probability, name and class."""
+    counts = np.zeros((len(SURE_BY_NAME), num_classes, num_classes))
+    for row, start in enumerate(SURE_BY_NAME):
+        sure = (says != IGNORE_INDEX) & (confidence >= start)
+        np.add.at(counts[row], (says[sure], painted[sure]), 1)
+    return counts
+
+
+def _proven_from(shares: NDArray[np.float64], own: int) -> float | None:
+    """The lowest probability at which a name is precise, from the shares (T, K) of all classes that go by it; None if at none."""
+    precise = np.flatnonzero(shares[:, own] >= PROVEN * np.maximum(shares.sum(1), 1e-9))
+    return SURE_BY_NAME[precise[0]] if precise.size else None
+
+
+def _believed(says: Hints, confidence: NDArray[np.float16], start: Mapping[int, float]) -> Hints:
+    hints = np.full_like(says, IGNORE_INDEX)
+    for k, least in start.items():
+        hints[(says == k) & (confidence >= least)] = k
+    return hints

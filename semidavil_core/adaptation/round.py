@@ -12,7 +12,7 @@ from semidavil_core.adaptation.ema_teacher import EmaTeacher, decay_for
 from semidavil_core.adaptation.features import FeatureCache
 from semidavil_core.adaptation.held_out_check import HeldOutWatch
 from semidavil_core.adaptation.loop import LoopEnd, run_steps
-from semidavil_core.adaptation.name_hints import Hints, with_hints
+from semidavil_core.adaptation.name_hints import NamesSeen, with_hints
 from semidavil_core.adaptation.optimisation import Optimisation, mixed_precision, resolve_mode
 from semidavil_core.adaptation.round_plan import PhasePlan
 from semidavil_core.adaptation.schedule import Clock, annealed
@@ -74,8 +74,8 @@ class Round:
         When it trains how; all the same with `settings` by default.
     kept
         What the model before is to teach where no stroke does.
-    hints
-        By image, what names say of classes that nothing taught yet.
+    names
+        What the names of classes that nothing taught yet say of the images.
     forest
         By image, (H, W) labels that stand beside the strokes in phases that ask for them.
     """
@@ -90,7 +90,7 @@ class Round:
         index: int,
         phases: Sequence[PhasePlan] = (),
         kept: Kept | None = None,
-        hints: Mapping[str, Hints] | None = None,
+        names: NamesSeen | None = None,
         forest: Mapping[str, Labels] | None = None,
     ) -> None:
         student = learner.student.train()
@@ -101,9 +101,10 @@ class Round:
         self._source = source
         self._settings = settings
         self._index = index
-        self._plans = tuple(phases) or (PhasePlan(0.0, settings, names=settings.consistency),)
+        self._plans = tuple(phases) or (PhasePlan(0.0, settings, names=settings.consistency > 0),)
         self._guides = replace(learner.guides, kept=kept)
-        self._hints = hints or {}
+        self._hints = {} if names is None else names.hints
+        self._proven = () if names is None else names.proven
         self._forest = forest or {}
         self._device = device
         self._optimisation = Optimisation(
@@ -143,7 +144,8 @@ class Round:
                     settings=plan.settings,
                     cache=caches[plan.forest],
                     rng=np.random.default_rng((plan.settings.seed, self._index, 3 + number)),
-                    names=plan.names if self._hints else 0.0,
+                    hinted=plan.names and bool(self._hints),
+                    proven=self._proven if plan.names else (),
                 ),
             )
             for plan in self._plans

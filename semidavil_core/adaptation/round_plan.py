@@ -26,8 +26,8 @@ class PhasePlan:
     """Steps that have to be taken before, too."""
     forest: bool = False
     """Whether the labels of a forest stand beside the strokes."""
-    names: float = 0.0
-    """Weight of what names say of classes that nothing taught yet; they teach before pseudo-labels do, but not beside strokes alone."""
+    names: bool = False
+    """Whether names of classes that nothing taught yet teach: from the start, before pseudo-labels do, but not beside strokes alone."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def plan_round(
 
 def _phases(settings: AdaptSettings, strokes_first: float, *, forest: bool) -> tuple[PhasePlan, ...]:
     """Strokes alone, then with the source, then with what the teacher makes of the rest: it should have seen the strokes first."""
-    names = settings.consistency
+    names = settings.consistency > 0
     if not settings.labelled_batch:
         return (PhasePlan(0.0, settings, names=names),)
     alone = strokes_alone(settings)

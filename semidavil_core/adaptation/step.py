@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from semidavil_core.adaptation.features import (
     FeatureCache,
@@ -31,6 +34,9 @@ from semidavil_core.losses.negative_learning import negative_learning
 from semidavil_core.model.segmenter import Segmenter
 from semidavil_core.settings import AdaptSettings, ConfidenceMode
 from semidavil_core.vlm.clip_towers import DenseFeatures
+
+_BY_NAME: Final = 0.1
+"""Weight of hints before pseudo-labels begin: more gives the new class more, and takes more from the others."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,7 @@ class _Mixed:
     labels: Tensor
     weights: Tensor
     human: Tensor
+    hints: Tensor  # those of proven names, beside strokes
 
 
 class AdaptationStep:
@@ -99,8 +106,10 @@ class AdaptationStep:
         Keeps the frozen encoder's features; None trains the encoder.
     rng
         Decides what is mixed.
-    names
-        Weight of the hints that crops carry; 0 leaves them out.
+    hinted
+        Whether the hints that crops carry take the place of pseudo-labels.
+    proven
+        Classes whose hints teach before pseudo-labels do, too.
     """
 
     def __init__(
@@ -112,7 +121,8 @@ class AdaptationStep:
         settings: AdaptSettings,
         cache: FeatureCache | None,
         rng: np.random.Generator,
-        names: float = 0.0,
+        hinted: bool = False,
+        proven: Sequence[int] = (),
     ) -> None:
         self._student = student
         self._teacher = teacher
@@ -120,7 +130,8 @@ class AdaptationStep:
         self._settings = settings
         self._cache = cache
         self._rng = rng
-        self._names = names
+        self._hinted = hinted
+        self._proven = tuple(proven)
         self._prototypes = VisualPrototypes(student.text)
 
     def losses(self, batch: StepBatch, *, fade: float) -> StepLosses:
@@ -141,9 +152,8 @@ class AdaptationStep:
         if pseudo is not None:
             consistency = weighted_cross_entropy(on_target, mixed.labels, mixed.weights)
             parts["consistency"] = settings.consistency * consistency
-        elif self._names:
-            hints = weighted_cross_entropy(on_target, *_hinted(batch.target))
-            parts["names"] = self._names * hints
+        elif self._proven:
+            parts["names"] = _BY_NAME * _mean_cross_entropy(on_target, mixed.hints)
         if settings.negative:
             parts["negative"] = settings.negative * negative_learning(on_target)
         if settings.contrastive:
@@ -194,7 +204,7 @@ class AdaptationStep:
             logits = self._teacher.decode(self._cached(target, strong=False), target.weak)
         probabilities = logits.softmax(1)
         human = target.labels
-        if self._names:
+        if self._hinted:
             human = torch.where(human == IGNORE_INDEX, target.hints, human)
         if zero_shot is not None and settings.clip_prior * fade > 0:
             probabilities = with_prior(probabilities, zero_shot, settings.clip_prior * fade)
@@ -233,7 +243,13 @@ class AdaptationStep:
             labels=torch.where(mask, pool_labels[partner], labels),
             weights=torch.where(mask, pool_weights[partner], weights),
             human=target.labels.masked_fill(mask, IGNORE_INDEX),
+            hints=self._proven_hints(target).masked_fill(mask, IGNORE_INDEX),
         )
+
+    def _proven_hints(self, target: Views) -> Tensor:
+        proven = torch.tensor(self._proven, dtype=torch.uint8, device=target.hints.device)
+        free = torch.isin(target.hints, proven) & (target.labels == IGNORE_INDEX) & target.inside
+        return target.hints.masked_fill(~free, IGNORE_INDEX)
 
     def _partner(self, row: int, sources: int, targets: int) -> int:
         """Row of the pool (sources, then targets) to paste from; the crop's own row means no pasting."""
@@ -292,11 +308,10 @@ def _seen_by(guide: Segmenter, target: Views) -> Tensor:
     return probabilities
 
 
-def _hinted(target: Views) -> tuple[Tensor, Tensor]:
-    """Hints as labels, and weights that are 1 where they stand beside strokes; all other pixels count too, as among pseudo-labels."""
-    free = (target.hints != IGNORE_INDEX) & (target.labels == IGNORE_INDEX)
-    labels = target.hints.masked_fill(~free, 0).masked_fill(~target.inside, IGNORE_INDEX)
-    return labels, free.float()
+def _mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of logits (B, K, H, W), averaged over the pixels that have a label (B, H, W); 0 without any."""
+    total = functional.cross_entropy(logits, labels.long(), ignore_index=IGNORE_INDEX, reduction="sum")
+    return total / (labels != IGNORE_INDEX).sum().clamp_min(1)
 
 
 def _agreement(logits: Tensor, guide: Tensor, where: Tensor, threshold: float) -> Tensor:

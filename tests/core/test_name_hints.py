@@ -44,6 +44,10 @@ def seen(
     return see_names(cast("Predictor", predictor), domain_of(*images), [2], 3, lambda: go_on)
 
 
+def listed(found: NamesSeen) -> dict[str, list[list[int]]]:
+    return {image: hints.tolist() for image, hints in found.hints.items()}
+
+
 def alarms(*images: tuple[list[int], list[int]]) -> dict[int, float]:
     return dict(seen(*images).alarms)
 
@@ -70,8 +74,8 @@ def test_without_strokes_of_others_nothing_is_said(images: tuple[tuple[list[int]
 def test_where_nothing_is_painted_names_speak_all_the_same() -> None:
     images = [Sample(f"i{n}", np.full((1, 1, 3), 60, np.uint8)) for n in range(2)]
     found = see_names(cast("Predictor", ByBrightness()), MemoryDomain(images), [2], 3)
-    assert {name: hints.tolist() for name, hints in found.hints.items()} == {"i0": [[2]], "i1": [[2]]}
-    assert not found.alarms
+    assert listed(found) == {"i0": [[2]], "i1": [[2]]}
+    assert (found.proven, found.alarms, found.misnamed) == ((), {}, ())
 
 
 def test_one_image_is_looked_at_even_where_there_is_no_time() -> None:
@@ -82,24 +86,38 @@ def test_one_image_is_looked_at_even_where_there_is_no_time() -> None:
     assert predictor.looks == 1
 
 
-def test_hints_are_the_named_classes_where_they_have_more_than_half() -> None:
-    found = seen(([60, 10, 90, 49], [0, 1, 255, 255]), ([10, 80, 10, 10], [1, 1, 1, 1]))
-    assert {name: hints.tolist() for name, hints in found.hints.items()} == {
-        "i0": [[2, 255, 2, 255]],
-        "i1": [[255, 2, 255, 255]],
-    }
-    assert {name: set(hints.ravel()) for name, hints in found.without([2]).items()} == {
-        "i0": {255},
-        "i1": {255},
-    }
-    assert found.without([])["i0"].tolist() == [[2, 255, 2, 255]]
+def test_a_typed_class_is_hinted_at_from_a_half_on_unless_its_name_takes_more_than_a_tenth_of_the_others() -> (
+    None
+):
+    few = seen(([60] + [10] * 9, [0] * 10), ([80, 40, 10], [255, 255, 255]))
+    assert listed(few) == {"i0": [[2] + [255] * 9]}
+    assert (few.proven, few.misnamed) == ((), ())
+    many = seen(([60, 60] + [10] * 8, [0] * 10))
+    assert listed(many) == {"i0": [[255] * 10]}
+    assert (many.proven, many.misnamed) == ((), (2,))
 
 
-@pytest.mark.parametrize(("share", "misnamed"), [(1, {}), (2, {2: 0.2})])
-def test_a_name_that_takes_more_than_a_tenth_of_the_others_is_not_trusted(
-    share: int, misnamed: dict[int, float]
-) -> None:
-    assert seen(([60] * share + [10] * (10 - share), [0] * 10)).misnamed == misnamed
+def test_its_own_strokes_bear_a_name_out() -> None:
+    found = seen(([60, 10, 85, 90, 10], [2, 2, 0, 255, 0]), ([10, 80], [1, 1]))
+    # half of its own pixels, half of class 0's, half of class 1's: a third, and less from higher probabilities on
+    assert (found.proven, found.misnamed) == ((), (2,))
+    found = seen(([60, 60, 55, 90, 10], [2, 2, 0, 255, 0]), ([10, 49], [1, 1]))
+    # all of its own, half of class 0's: two thirds, whatever the mean over the others is
+    assert found.alarms == {2: 0.25}
+    assert (found.proven, found.misnamed) == ((2,), ())
+    assert listed(found)["i0"] == [[2, 2, 2, 2, 255]]
+
+
+def test_a_name_is_believed_from_the_least_probability_at_which_it_is_precise() -> None:
+    found = seen(([85, 85, 75, 75, 85, 60], [2, 2, 0, 1, 255, 255]))
+    assert found.proven == (2,), "from 0.8 on none of the others goes by it"
+    assert listed(found) == {"i0": [[2, 2, 255, 255, 2, 255]]}
+
+
+def test_a_name_that_finds_none_of_its_own_strokes_is_not_believed_however_few_others_it_takes() -> None:
+    found = seen(([10, 10, 90, 10], [2, 2, 255, 0]))
+    assert listed(found) == {"i0": [[255] * 4]}
+    assert (found.proven, found.misnamed) == ((), ())
 
 
 def test_hints_join_the_images_that_have_some_and_leave_strokes_alone() -> None:

@@ -25,10 +25,6 @@ def test_a_model_that_is_mostly_wrong_is_changed_more() -> None:
     assert plan_round(AdaptSettings(averaging=1.0), agreeing(*[0.9] * 5)).share == 1.0
 
 
-def test_what_is_new_to_the_model_is_learnt_all_the_way() -> None:
-    assert plan_round(AdaptSettings(), agreeing(0.9, 0.9), new_classes=True).share == 1.0
-
-
 def test_strokes_come_first_where_the_model_guesses_and_a_model_worth_asking_is_asked_from_the_start() -> (
     None
 ):
@@ -97,13 +93,13 @@ def test_beside_a_new_class_a_round_goes_three_quarters_of_the_way_at_least_and_
 
 
 def test_names_teach_before_pseudo_labels_do_but_not_beside_strokes_alone() -> None:
-    def names(settings: AdaptSettings, *shares: float) -> list[float]:
+    def names(settings: AdaptSettings, *shares: float) -> list[bool]:
         return [phase.names for phase in plan_round(settings, agreeing(*shares)).phases]
 
-    assert names(AdaptSettings(consistency=0.7), 0.9, 0.9) == [0.7, 0.7]
-    assert names(AdaptSettings(strokes_first=0.4), 0.0, 0.0) == [0.0, 1.0, 1.0]
-    assert names(AdaptSettings(labelled_batch=0), 0.9, 0.9) == [1.0]
-    assert names(AdaptSettings(consistency=0.0), 0.9, 0.9) == [0.0, 0.0]
+    assert names(AdaptSettings(), 0.9, 0.9) == [True, True]
+    assert names(AdaptSettings(strokes_first=0.4), 0.0, 0.0) == [False, True, True]
+    assert names(AdaptSettings(labelled_batch=0), 0.9, 0.9) == [True]
+    assert names(AdaptSettings(consistency=0.0), 0.9, 0.9) == [False, False]
 
 
 def test_strokes_where_the_model_is_unsure_say_little_of_the_rest_so_it_is_kept() -> None:

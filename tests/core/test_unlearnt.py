@@ -135,7 +135,7 @@ def test_a_name_that_fits_other_classes_too_is_told_and_not_trusted(
 
     class Noted(Round):
         def __init__(self, *of: Any, **more: Any) -> None:
-            hints.append({int(k) for hint in more["hints"].values() for k in np.unique(hint)})
+            hints.append({int(k) for hint in more["names"].hints.values() for k in np.unique(hint)})
             super().__init__(*of, **more)
 
     monkeypatch.setattr("semidavil_core.adaptation.judged_round.Round", Noted)
