@@ -93,7 +93,7 @@ def open_vocabulary_section(rows: list[Row]) -> Iterator[str]:
         f"Each class in turn is unknown to the source and to the strokes; then its name is typed; then it gets one stroke per image on a few images "
         f"(`benchmarks/open_vocabulary.py`). {_setting(rows)} IoU in points. *Old classes*: how their mean IoU, on their own pixels, differs "
         "after the round with the new class and its strokes, from the same round without them, and from the model before any round; "
-        "and what the name alone changes in it. *Fits others*: the mean share of another class's strokes that goes by the name, which does not teach above 10."
+        "and what the name alone changes in it. *Fits others*: the mean share of another class's strokes that goes by the name from a probability of a half on."
     )
     body = []
     for data in _values(rows, "data"):
