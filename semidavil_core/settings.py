@@ -178,9 +178,9 @@ class AdaptSettings(Settings):
     """Weight of the consistency with the teacher's pseudo-labels."""
     pseudo_labels_after: int = 40
     """Steps of a round after which pseudo-labels teach too: before, the teacher has not learnt from the strokes itself, and a step
-    without them is twice as fast. Half as many where a painted class is new to the model."""
+    without them is twice as fast."""
     confidence: str = ConfidenceMode.SOFT
-    """How confidence weighs pseudo-labels; `hard` where a painted class is new to the model, which itself teaches from 0.5 on if its name is to be trusted."""
+    """How confidence weighs pseudo-labels."""
     threshold: float = 0.95
     """Confidence threshold of the modes hard and ratio, and of pseudo-labels that a person is shown."""
     mix_source: float = 0.0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from semidavil_core.adaptation.stroke_forest import GoOn
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.domains import Domain, MappedDomain
 from semidavil_core.data.selection import shown_samples
@@ -45,7 +46,7 @@ def see_names(
     target: Domain,
     named: Sequence[int],
     num_classes: int,
-    go_on: Callable[[], bool] = lambda: True,
+    go_on: GoOn = lambda: True,
 ) -> NamesSeen:
     """Look for classes by their names in the painted images, or in any where none is painted, and let the strokes judge (ours).
 

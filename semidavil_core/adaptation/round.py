@@ -144,7 +144,6 @@ class Round:
                     settings=plan.settings,
                     cache=caches[plan.forest],
                     rng=np.random.default_rng((plan.settings.seed, self._index, 3 + number)),
-                    hinted=plan.names and bool(self._hints),
                     proven=self._proven if plan.names else (),
                 ),
             )

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from semidavil_core.adaptation.features import (
     FeatureCache,
@@ -88,7 +87,6 @@ class _Mixed:
     labels: Tensor
     weights: Tensor
     human: Tensor
-    hints: Tensor  # those of proven names, beside strokes
 
 
 class AdaptationStep:
@@ -106,8 +104,6 @@ class AdaptationStep:
         Keeps the frozen encoder's features; None trains the encoder.
     rng
         Decides what is mixed.
-    hinted
-        Whether the hints that crops carry take the place of pseudo-labels.
     proven
         Classes whose hints teach before pseudo-labels do, too.
     """
@@ -121,7 +117,6 @@ class AdaptationStep:
         settings: AdaptSettings,
         cache: FeatureCache | None,
         rng: np.random.Generator,
-        hinted: bool = False,
         proven: Sequence[int] = (),
     ) -> None:
         self._student = student
@@ -130,7 +125,6 @@ class AdaptationStep:
         self._settings = settings
         self._cache = cache
         self._rng = rng
-        self._hinted = hinted
         self._proven = tuple(proven)
         self._prototypes = VisualPrototypes(student.text)
 
@@ -153,7 +147,10 @@ class AdaptationStep:
             consistency = weighted_cross_entropy(on_target, mixed.labels, mixed.weights)
             parts["consistency"] = settings.consistency * consistency
         elif self._proven:
-            parts["names"] = _BY_NAME * _mean_cross_entropy(on_target, mixed.hints)
+            hints = self._proven_hints(batch.target)
+            parts["names"] = _BY_NAME * weighted_cross_entropy(
+                on_target, hints, torch.ones_like(mixed.weights)
+            )
         if settings.negative:
             parts["negative"] = settings.negative * negative_learning(on_target)
         if settings.contrastive:
@@ -203,16 +200,13 @@ class AdaptationStep:
         else:
             logits = self._teacher.decode(self._cached(target, strong=False), target.weak)
         probabilities = logits.softmax(1)
-        human = target.labels
-        if self._hinted:
-            human = torch.where(human == IGNORE_INDEX, target.hints, human)
         if zero_shot is not None and settings.clip_prior * fade > 0:
             probabilities = with_prior(probabilities, zero_shot, settings.clip_prior * fade)
         if settings.smoothing:
             probabilities = smooth_by_affinity(probabilities, target.weak)
         return make_pseudo_labels(
             probabilities,
-            human,
+            torch.where(target.labels == IGNORE_INDEX, target.hints, target.labels),
             mode=ConfidenceMode(settings.confidence),
             threshold=settings.threshold,
             inside=target.inside,
@@ -243,10 +237,10 @@ class AdaptationStep:
             labels=torch.where(mask, pool_labels[partner], labels),
             weights=torch.where(mask, pool_weights[partner], weights),
             human=target.labels.masked_fill(mask, IGNORE_INDEX),
-            hints=self._proven_hints(target).masked_fill(mask, IGNORE_INDEX),
         )
 
     def _proven_hints(self, target: Views) -> Tensor:
+        """Hints (B, S, S) of proven names beside strokes, before anything is pasted; 255 elsewhere."""
         proven = torch.tensor(self._proven, dtype=torch.uint8, device=target.hints.device)
         free = torch.isin(target.hints, proven) & (target.labels == IGNORE_INDEX) & target.inside
         return target.hints.masked_fill(~free, IGNORE_INDEX)
@@ -306,12 +300,6 @@ class AdaptationStep:
 def _seen_by(guide: Segmenter, target: Views) -> Tensor:
     probabilities: Tensor = guide(target.weak).softmax(1)
     return probabilities
-
-
-def _mean_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of logits (B, K, H, W), averaged over the pixels that have a label (B, H, W); 0 without any."""
-    total = functional.cross_entropy(logits, labels.long(), ignore_index=IGNORE_INDEX, reduction="sum")
-    return total / (labels != IGNORE_INDEX).sum().clamp_min(1)
 
 
 def _agreement(logits: Tensor, guide: Tensor, where: Tensor, threshold: float) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -20,15 +20,18 @@ def painted_indices(domain: Domain) -> list[int]:
 
 def judged_samples(domain: Domain) -> Iterator[tuple[Sample, NDArray[np.uint8]]]:
     """Up to 16 samples of `domain` that have a stroke, evenly chosen, and their labels (H, W): a look at more would take too long."""
-    for sample in shown_samples(domain):
-        if sample.labels is not None and sample.is_painted:
+    for sample in _some_of(domain, painted_indices(domain)):
+        if sample.labels is not None:
             yield sample, sample.labels
 
 
 def shown_samples(domain: Domain) -> Iterator[Sample]:
     """Up to 16 samples of `domain`, evenly chosen from those that have a stroke, or from all where none has."""
-    chosen = painted_indices(domain) or list(range(len(domain)))
-    return (domain[index] for index in chosen[evenly(len(chosen), _JUDGED)])
+    return _some_of(domain, painted_indices(domain) or range(len(domain)))
+
+
+def _some_of(domain: Domain, indices: Sequence[int]) -> Iterator[Sample]:
+    return (domain[index] for index in indices[evenly(len(indices), _JUDGED)])
 
 
 def evenly(count: int, at_most: int) -> slice:

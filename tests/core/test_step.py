@@ -49,7 +49,7 @@ def step_of(
     guides: Guides | None = None,
     cached: bool = False,
     student: Segmenter | None = None,
-    **of_names: Any,
+    proven: tuple[int, ...] = (),
 ) -> AdaptationStep:
     student = student or network()
     if cached:
@@ -61,7 +61,7 @@ def step_of(
         settings=settings,
         cache=FeatureCache(student) if cached else None,
         rng=np.random.default_rng(0),
-        **of_names,
+        proven=proven,
     )
 
 
@@ -230,8 +230,8 @@ def test_hints_take_the_place_of_pseudo_labels_however_sure_these_are(
     recorder = Recorder(monkeypatch)
     settings = AdaptSettings(crop=32, **{**QUIET, "consistency": 1.0, "confidence": "soft"})
     batch = hinted(draw(settings))
-    step_of(settings, hinted=True).losses(batch, fade=0.0)
     step_of(settings).losses(batch, fade=0.0)
+    step_of(settings).losses(draw(settings), fade=0.0)
     target = batch.target
     free = (target.hints == 2) & (target.labels == IGNORE_INDEX) & target.inside
     (labels, weights), (alone, unhinted) = recorder.pseudo
