@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+
+GoOn = Callable[[], bool]
+"""Whether there is time for more."""
 
 
 class RunControl:

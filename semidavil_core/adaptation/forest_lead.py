@@ -9,8 +9,10 @@ from typing import Final
 import numpy as np
 
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement, beyond_chance, ramp
-from semidavil_core.adaptation.stroke_forest import GoOn, Labels, StrokeForest, StrokePixels
+from semidavil_core.adaptation.stroke_forest import StrokeForest, StrokePixels
+from semidavil_core.control import GoOn
 from semidavil_core.data.domains import Domain
+from semidavil_core.data.label_maps import Labels
 
 _BETTER: Final = (0.1, 0.3)
 """By how much a forest's class accuracy has to exceed the model's to lead at all, and from where on it leads as far as it may."""

@@ -14,18 +14,24 @@ from semidavil_core.adaptation.calibration import fitted_temperature
 from semidavil_core.adaptation.forest_lead import ForestLead, forest_lead, is_worth_growing
 from semidavil_core.adaptation.held_out import HeldOutStrokes
 from semidavil_core.adaptation.held_out_check import Comparison, HeldOutWatch, compare
+from semidavil_core.adaptation.labelled_source import labels_by_name
 from semidavil_core.adaptation.loop import LoopEnd
 from semidavil_core.adaptation.name_hints import NamesSeen, see_names
 from semidavil_core.adaptation.round import Learner, Round
 from semidavil_core.adaptation.round_history import LearnerState
 from semidavil_core.adaptation.round_plan import RoundPlan, plan_round
-from semidavil_core.adaptation.round_words import GROWING, misnamed_in_words, plan_in_words
+from semidavil_core.adaptation.round_words import (
+    GROWING,
+    misnamed_in_words,
+    named_in_source_in_words,
+    plan_in_words,
+)
 from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.step import Kept
-from semidavil_core.adaptation.stroke_forest import GoOn, Labels
 from semidavil_core.adaptation.stroke_looks import StrokeLook, look_at_strokes
-from semidavil_core.control import RunControl
+from semidavil_core.control import GoOn, RunControl
 from semidavil_core.data.domains import Domain
+from semidavil_core.data.label_maps import Labels, with_more_labels
 from semidavil_core.events import Event, FinishReason, HeldOutMeasured, Notice, StepFinished
 from semidavil_core.inference.predict import JUDGED
 from semidavil_core.model.readout import Readout
@@ -52,6 +58,8 @@ class RoundResult:
     learnt_held_out: bool
     """Whether they were, in the end."""
     plan: RoundPlan
+    named: Mapping[str, Labels]
+    """By source image, the labels that names of new classes gave it."""
 
     @property
     def compared(self) -> Comparison | None:
@@ -156,9 +164,10 @@ class JudgedRound:
         yield Notice(plan_in_words(before.agreement, plan, self._given.new, self._given.classes, lead))
         forest = {} if lead is None or control.stop_requested else lead.labels(self._given.seen, go_on)
         names = yield from self._names(plan, self._until(control, self._now() + limit))
+        named = yield from self._in_source(names, self._until(control, self._now() + limit))
         spent = self._now() - began
         yield from _held_out_figure(before, 0, spent)
-        training = self._training(plan, forest, names)
+        training = self._training(plan, forest, names, named)
         watch = HeldOutWatch(before.held_out, self._given.target) if self._given.held.strokes else None
         steps = training.run(
             budget=_rest(budget, spent + before.seconds),
@@ -185,7 +194,7 @@ class JudgedRound:
             after = replace(after, held_out=check.held_out, evidence=check.evidence)
         self._calibrate(end, after, plan)
         yield from _held_out_figure(after, end.steps, end.seconds)
-        return RoundResult(end, before, after, check is not None, plan)
+        return RoundResult(end, before, after, check is not None, plan, named)
 
     @property
     def _teacher(self) -> Segmenter:
@@ -221,15 +230,36 @@ class JudgedRound:
             yield Notice(misnamed_in_words({k: seen.alarms[k] for k in seen.misnamed}, classes))
         return seen
 
+    def _in_source(
+        self, names: NamesSeen | None, go_on: GoOn
+    ) -> Generator[Event, None, Mapping[str, Labels]]:
+        """Labels of painted new classes in source images that have none of them; a person is told."""
+        source = self._given.source
+        if names is None or not names.fitting or source is None or not self._settings.source_batch:
+            return {}
+        found = labels_by_name(
+            self._learner.predictor(JUDGED), source, names.fitting, seed=self._settings.seed, go_on=go_on
+        )
+        if found:
+            yield Notice(named_in_source_in_words(found, self._given.classes))
+        return found
+
     def _until(self, control: RunControl, moment: float) -> GoOn:
         return lambda: not control.stop_requested and self._now() < moment
 
-    def _training(self, plan: RoundPlan, forest: Mapping[str, Labels], names: NamesSeen | None) -> Round:
+    def _training(
+        self,
+        plan: RoundPlan,
+        forest: Mapping[str, Labels],
+        names: NamesSeen | None,
+        named: Mapping[str, Labels],
+    ) -> Round:
         """The round's training, which does not see the held-out strokes."""
+        source = self._given.source
         return Round(
             self._learner,
             target=self._given.seen,
-            source=self._given.source,
+            source=None if source is None else with_more_labels(source, named),
             settings=self._settings,
             index=self._index,
             phases=plan.phases,

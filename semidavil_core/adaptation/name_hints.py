@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from semidavil_core.adaptation.stroke_forest import GoOn
 from semidavil_core.classes import IGNORE_INDEX
+from semidavil_core.control import GoOn
 from semidavil_core.data.domains import Domain, MappedDomain
 from semidavil_core.data.selection import shown_samples
 from semidavil_core.inference.predict import Predictor
@@ -39,6 +39,8 @@ class NamesSeen:
     counts alike, since a name that takes all of a rare class has it unlearnt, however few its pixels are."""
     misnamed: tuple[int, ...]
     """Classes whose names fit too much of others, so that they are not believed."""
+    fitting: tuple[int, ...]
+    """Painted classes whose names fit their own strokes more than others', or none too much: believed where the others are labelled."""
 
 
 def see_names(
@@ -86,8 +88,9 @@ def see_names(
     proven = {k: start for k in named if painted[k] and (start := _proven_from(shares[:, k], k)) is not None}
     misnamed = tuple(k for k in named if k not in proven and alarms.get(k, 0) > MISNAMED)
     typed = {k: SURE_BY_NAME[0] for k in named if not painted[k] and k not in misnamed}
+    fitting = tuple(k for k in named if painted[k] and (k not in misnamed or shares[0, k, k] > alarms[k]))
     hints = {image: _believed(*maps, {**typed, **proven}) for image, maps in seen.items()}
-    return NamesSeen(hints, tuple(proven), alarms, misnamed)
+    return NamesSeen(hints, tuple(proven), alarms, misnamed, fitting)
 
 
 def with_hints(target: Domain, hints: Mapping[str, Hints]) -> Domain:

@@ -18,11 +18,11 @@ from semidavil_core.adaptation.round_plan import PhasePlan
 from semidavil_core.adaptation.schedule import Clock, annealed
 from semidavil_core.adaptation.step import AdaptationStep, Guides, Kept, StepLosses
 from semidavil_core.adaptation.step_batch import BatchMaker
-from semidavil_core.adaptation.stroke_forest import Labels, with_forest_labels
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.control import RunControl
 from semidavil_core.data.batches import CropGeometry, CropStream, crop_side
 from semidavil_core.data.domains import Domain, Sample
+from semidavil_core.data.label_maps import Labels, with_more_labels
 from semidavil_core.events import Event, PreviewReady, StepFinished
 from semidavil_core.inference.predict import PREVIEW, Prediction, Predictor
 from semidavil_core.inference.unlearnt import UnlearntPredictor
@@ -126,7 +126,7 @@ class Round:
         """
         source = None if self._source is None else self._stream(self._source, 1, number)
         hinted = with_hints(target, self._hints)
-        seen = {False: hinted, True: with_forest_labels(target, self._forest)}
+        seen = {False: hinted, True: with_more_labels(target, self._forest)}
         drawn = {forest: self._stream(domain, 2, number) for forest, domain in seen.items()}
         caches = {
             forest: None if self._views is None else FeatureCache(self._learner.student) for forest in seen

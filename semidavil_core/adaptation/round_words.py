@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import numpy as np
+
 from semidavil_core.adaptation.forest_lead import ForestLead
 from semidavil_core.adaptation.held_out_check import Comparison
 from semidavil_core.adaptation.round_history import RoundRecord
 from semidavil_core.adaptation.round_plan import RoundPlan
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement
+from semidavil_core.classes import IGNORE_INDEX
+from semidavil_core.data.label_maps import Labels
 from semidavil_core.events import FinishReason
 
 TOO_FEW: Final = (
@@ -90,6 +94,16 @@ def misnamed_in_words(alarms: Mapping[int, float], classes: Sequence[str]) -> st
     return (
         f"By name alone the language model takes strokes of other classes for {found} as well (in brackets the mean share of these classes), so "
         "strokes alone teach this: paint more of it, or try other synonyms."
+    )
+
+
+def named_in_source_in_words(found: Mapping[str, Labels], classes: Sequence[str]) -> str:
+    """That the source teaches new classes, too; `found` are the labels that names gave its images."""
+    kinds = sorted({int(k) for labels in found.values() for k in np.unique(labels) if k != IGNORE_INDEX})
+    names = ", ".join(classes[k] for k in kinds)
+    return (
+        f"By name the language model finds {names} in {len(found)} of the source's images, where these have no labels, so they teach "
+        "this, too."
     )
 
 

@@ -16,6 +16,7 @@ from semidavil_core.adaptation.editable_domain import EditableDomain, Relabelled
 from semidavil_core.adaptation.ema_teacher import EmaTeacher
 from semidavil_core.adaptation.held_out import HoldOut
 from semidavil_core.adaptation.judged_round import JudgedRound, RoundInput, RoundResult
+from semidavil_core.adaptation.labelled_source import LabelledSource
 from semidavil_core.adaptation.learnt_classes import LearntClasses
 from semidavil_core.adaptation.loop import LoopEnd
 from semidavil_core.adaptation.round import Learner, preview_of
@@ -69,7 +70,7 @@ class AdaptationSession:
     ) -> None:
         self._bundle = bundle
         self._classes = bundle.classes
-        self._source = source
+        self._source = LabelledSource(source, bundle.classes)
         self._settings = settings or AdaptSettings()
         self._now = now
         self._vlm: Vlm | None = None
@@ -226,7 +227,7 @@ class AdaptationSession:
         yield from self._prepare_guides()
         given = RoundInput(
             target,
-            self._labelled_source(),
+            self._source.seen_with(self._classes),
             held,
             self._classes.names,
             sorted(painted - known),
@@ -275,6 +276,7 @@ class AdaptationSession:
             **(compared.scores(self._classes.names) if compared is not None else {"held_out_strokes": 0.0}),
         }
         record = self._history.add(end, scores)
+        self._source.add(result.named, self._classes)
         if end.reason is FinishReason.RESTORED:
             state.load_into(self._learner)
         self._learnt.learn(record.round, record.parent, painted)
@@ -331,12 +333,6 @@ class AdaptationSession:
         self._history.restore(round_number)
         self._note_unlearnt()
 
-    def _labelled_source(self) -> Domain | None:
-        """The source with its labels, which are indices into the bundle's classes, translated to the present ones."""
-        if self._source is None or self._classes.names == self._bundle.classes.names:
-            return self._source
-        return RelabelledDomain(self._source, self._bundle.classes, self._classes)
-
     def _unlearnt(self) -> tuple[int, ...]:
         """Classes that no round has had strokes of; in the first that has, the untouched model still teaches them too."""
         return self._learnt.unlearnt(self.current, self._classes)
@@ -366,7 +362,7 @@ class AdaptationSession:
             except InvalidInput as error:  # not here, moved, or another model by now
                 yield Notice(f"This round runs without zero-shot guidance: {error}")
         source = guides.source
-        if source is None and self._source is None and settings.anchor:
+        if source is None and not self._source and settings.anchor:
             source = copy.deepcopy(self._bundle.segmenter).eval().requires_grad_(False)
             if self._bundle.classes.names != self._classes.names:
                 source = None  # it knows other classes

@@ -8,7 +8,7 @@ trusted, images that it did not see decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice, pairwise, zip_longest
 from typing import Any, Final
@@ -20,12 +20,11 @@ from skimage.feature import multiscale_basic_features
 
 from semidavil_core.adaptation.held_out import strokes_of
 from semidavil_core.classes import IGNORE_INDEX
-from semidavil_core.data.domains import Domain, MappedDomain, Sample
+from semidavil_core.control import GoOn
+from semidavil_core.data.domains import Domain, Sample
+from semidavil_core.data.label_maps import Labels
 from semidavil_core.data.selection import evenly, painted_indices
 
-Labels = NDArray[np.uint8]
-GoOn = Callable[[], bool]
-"""Whether there is time for more."""
 _TILE: Final = 320  # pixels a side, at most: features of a whole slide would take minutes and gigabytes
 _MARGIN: Final = 32  # pixels around a tile that its features see
 _PAINTED_TILES: Final = 24
@@ -150,21 +149,6 @@ class StrokeForest:
             whole = maps.setdefault(tile.image, np.full(sample.image.shape[:2], IGNORE_INDEX, np.uint8))
             whole[tile.rows, tile.columns] = self.labels_of(tile, sample)
             yield sample.name, whole
-
-
-def with_forest_labels(target: Domain, labels: Mapping[str, Labels]) -> Domain:
-    """`target` with `labels` by image beside its strokes; strokes win."""
-
-    def labelled(sample: Sample) -> Sample:
-        seen = labels.get(sample.name)
-        if seen is None:
-            return sample
-        strokes = seen if sample.labels is None else sample.labels
-        return Sample(
-            sample.name, sample.image, np.where(strokes != IGNORE_INDEX, strokes, seen).astype(np.uint8)
-        )
-
-    return MappedDomain(target, labelled)
 
 
 def _cuts(length: int) -> list[slice]:

@@ -16,9 +16,9 @@ from torchvision.transforms.v2 import functional as vision
 
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.domains import Domain, Sample
+from semidavil_core.data.label_maps import SPARSE
 
 _CROP_SHARE = 0.85  # of the images' shorter side
-_SPARSE = 0.1  # up to this share of labelled pixels a map is a person's strokes
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ def _with_thin_strokes(small: Tensor, labels: Tensor) -> Tensor:
     """`small` (S, S), made of sparse `labels` (side, side) by nearest neighbour, with the strokes that fell between its samples."""
     side, size = len(labels), len(small)
     painted = labels != IGNORE_INDEX
-    if side <= size or painted.sum() > _SPARSE * painted.numel():
+    if side <= size or painted.sum() > SPARSE * painted.numel():
         return small
     rows, columns = torch.nonzero(painted, as_tuple=True)
     y, x = rows * size // side, columns * size // side

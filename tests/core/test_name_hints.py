@@ -120,6 +120,22 @@ def test_a_name_that_finds_none_of_its_own_strokes_is_not_believed_however_few_o
     assert (found.proven, found.misnamed) == ((), ())
 
 
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        (([60, 60, 60], [2, 0, 1]), False),  # all of everything
+        (([60, 60, 10], [2, 0, 0]), True),  # all of it, half of another
+        (([10, 60, 60], [2, 0, 255]), False),
+        (([10, 10, 10], [2, 0, 0]), True),  # none at all: no harm
+        (([60, 60, 60], [255, 0, 0]), False),  # nothing of it is painted
+    ],
+)
+def test_a_name_fits_unless_it_takes_more_of_others_than_of_its_own(
+    name: tuple[list[int], list[int]], *, fits: bool
+) -> None:
+    assert seen(name).fitting == ((2,) if fits else ())
+
+
 def test_hints_join_the_images_that_have_some_and_leave_strokes_alone() -> None:
     target = domain_of(([60, 10], [0, 1]), ([60, 60], [0, 255]))
     hint = np.array([[2, 255]], np.uint8)

@@ -11,7 +11,6 @@ from semidavil_core.adaptation.stroke_forest import (
     StrokeForest,
     StrokePixels,
     tiles_of,
-    with_forest_labels,
 )
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.data.domains import Domain, MemoryDomain, Sample
@@ -162,18 +161,3 @@ def test_images_of_one_row_are_read_too() -> None:
     image = np.array([[[0] * 3, [0] * 3, [99] * 3, [250] * 3, [250] * 3]], np.uint8)
     pixels = pixels_of(MemoryDomain([Sample(name, image, labels) for name in "abcd"]))
     assert pixels.features.shape[0] == 16
-
-
-def test_strokes_win_over_the_forest() -> None:
-    domain = target_domain(2, painted=1)
-    wrong = {name: np.full(domain[0].image.shape[:2], 1, np.uint8) for name in domain.names}
-    joined = with_forest_labels(domain, wrong)
-    painted, bare = joined[0].labels, joined[1].labels
-    assert painted is not None
-    assert bare is not None
-    given = domain[0].labels
-    assert given is not None
-    assert (painted[given != 255] == given[given != 255]).all()
-    assert (painted[given == 255] == 1).all()
-    assert (bare == 1).all()
-    assert with_forest_labels(domain, {})[1].labels is None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from semidavil_core.adaptation.session import AdaptationSession
-from semidavil_core.data.domains import MemoryDomain
+from semidavil_core.data.domains import Domain, MemoryDomain
 from semidavil_core.events import (
     Event,
     Notice,
@@ -23,13 +23,18 @@ STROKES_ONLY: dict[str, Any] = {"consistency": 0.0, "unlabelled_batch": 0}
 
 
 def session_of(
-    bundle: Bundle, *, source: bool = True, target: MemoryDomain | None = None, **settings: Any
+    bundle: Bundle, *, source: Domain | bool = True, target: MemoryDomain | None = None, **settings: Any
 ) -> AdaptationSession:
     chosen = AdaptSettings(
         **{"crop": 32, "head_rate": 1e-2, "pseudo_labels_after": 0, "forest_lead": 0.0, **settings}
     )
-    domain = source_domain() if source else None
-    return AdaptationSession(bundle, target=target or target_domain(), source=domain, settings=chosen)
+    given = None if isinstance(source, bool) else source
+    return AdaptationSession(
+        bundle,
+        target=target or target_domain(),
+        source=source_domain() if source is True else given,
+        settings=chosen,
+    )
 
 
 def state_of(session: AdaptationSession) -> dict[str, Tensor]:
