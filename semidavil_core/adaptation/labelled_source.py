@@ -87,6 +87,7 @@ class LabelledSource:
     def __init__(self, source: Domain | None, classes: ClassSet) -> None:
         self._own = self._source = source
         self._own_classes = self._classes = classes
+        self._named: frozenset[str] = frozenset()  # classes that names found
 
     def __bool__(self) -> bool:
         return self._own is not None
@@ -94,7 +95,7 @@ class LabelledSource:
     def seen_with(self, classes: ClassSet) -> Domain | None:
         """The source with indices into `classes`; what a name said is forgotten once its class is worded anew."""
         if self._is_worded_anew(classes):
-            self._source, self._classes = self._own, self._own_classes
+            self._source, self._classes, self._named = self._own, self._own_classes, frozenset()
         if self._source is None or self._classes.names == classes.names:
             return self._source
         return RelabelledDomain(self._source, self._classes, classes)
@@ -103,13 +104,14 @@ class LabelledSource:
         """Keep `labels` by image, indices into `classes`, for the rounds to come."""
         source = self.seen_with(classes)
         if labels and source is not None:
+            found = {int(k) for more in labels.values() for k in np.unique(more) if k != IGNORE_INDEX}
             self._source, self._classes = with_more_labels(source, labels), classes
+            self._named |= {classes[k].name for k in found}
 
     def _is_worded_anew(self, classes: ClassSet) -> bool:
-        own = set(self._own_classes.names)
         places = zip(self._classes, self._classes.positions_in(classes), strict=True)
         return any(
             (c.name, c.prompts) != (classes[place].name, classes[place].prompts)
             for c, place in places
-            if place is not None and c.name not in own
+            if place is not None and c.name in self._named
         )

@@ -101,6 +101,15 @@ def test_a_class_that_is_worded_anew_is_asked_for_anew(opened: LabelledSource) -
     assert labels_of(opened, CLASSES.with_class("fence")) == [0, 255, 2, 255], "the former word is forgotten"
 
 
+def test_a_class_of_the_source_that_has_no_label_is_asked_for_anew_too() -> None:
+    listed = CLASSES.with_class("fence")
+    source = LabelledSource(MemoryDomain([sample("a", [9, 9], [0, 255])]), listed)
+    source.add({"a": np.array([[255, 3]], np.uint8)}, listed)
+    assert labels_of(source, listed) == [0, 3]
+    hedge = ClassSet((*CLASSES, replace(listed[3], prompts=("a hedge",))))
+    assert labels_of(source, hedge) == [0, 255]
+
+
 def test_other_words_for_a_class_that_the_source_labels_change_nothing(opened: LabelledSource) -> None:
     first, *others = CLASSES.with_class("fence")
     assert labels_of(opened, ClassSet((replace(first, prompts=("another word",)), *others))) == [0, 3, 2, 255]
