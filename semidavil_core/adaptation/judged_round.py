@@ -42,6 +42,8 @@ CHECKED_AT: Final = 2 / 3
 """Share of a round after which the strokes kept aside are measured and then learnt too, where that is wanted."""
 SURE: Final = 0.6
 """Confidence of the model before a round from which on its word stays, where the strokes do not tell what it is worth."""
+LEARNT: Final = 0.1
+"""Share of its own strokes that a round has to get right of a class that was new, or the class counts as not learnt yet."""
 _LOOK_SHARE: Final = 0.1  # of the seconds of a round, for each look
 _LOOK_AFTER_STOP: Final = 1.0  # seconds
 _FOREST_SHARE: Final = 0.25  # of the seconds of a round, for a forest, its trial and its labels
@@ -60,6 +62,8 @@ class RoundResult:
     plan: RoundPlan
     named: Mapping[str, Labels]
     """By source image, the labels that names of new classes gave it."""
+    missed: tuple[str, ...]
+    """Classes that were new and are not learnt yet, strokes or not."""
 
     @property
     def compared(self) -> Comparison | None:
@@ -194,11 +198,16 @@ class JudgedRound:
             after = replace(after, held_out=check.held_out, evidence=check.evidence)
         self._calibrate(end, after, plan)
         yield from _held_out_figure(after, end.steps, end.seconds)
-        return RoundResult(end, before, after, check is not None, plan, named)
+        return RoundResult(end, before, after, check is not None, plan, named, self._missed(after))
 
     @property
     def _teacher(self) -> Segmenter:
         return self._learner.teacher.model
+
+    def _missed(self, after: StrokeLook) -> tuple[str, ...]:
+        """New classes whose own strokes are next to all wrong; one that the look did not come to counts as learnt."""
+        right = {self._given.classes[k]: share for k, share in after.agreement.by_class.items()}
+        return tuple(name for name in self._given.new if right.get(name, 1.0) < LEARNT)
 
     def _kept(self, plan: RoundPlan) -> Kept | None:
         """What the model that stands now is to teach the one that comes; None where the strokes speak for all."""

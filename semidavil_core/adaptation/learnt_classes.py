@@ -1,4 +1,4 @@
-"""Which classes the model knew after each round: those that it came with, and those that a round has had strokes of."""
+"""Which classes the model knew after each round: those that it came with, and those that a round has learnt from strokes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LearntClasses:
         return tuple(k for k, name in enumerate(classes.names) if name not in known)
 
     def learn(self, number: int, parent: int, painted: Collection[str]) -> None:
-        """Round `number` went on from round `parent` and had strokes of the classes `painted`."""
+        """Round `number` went on from round `parent` and learnt the classes `painted`."""
         self._after[number] = self._after[parent].union(painted)
 
     def follow(self, old: ClassSet, new: ClassSet) -> None:

@@ -107,6 +107,14 @@ def named_in_source_in_words(found: Mapping[str, Labels], classes: Sequence[str]
     )
 
 
+def missed_in_words(missed: Sequence[str]) -> str:
+    """That a round did not learn new classes, though they are painted."""
+    return (
+        f"Next to none of the strokes of {', '.join(missed)} are right after this round, so what the name alone finds of it is shown on; "
+        "paint more of it, and adapt again."
+    )
+
+
 def worse_in_words(compared: Comparison, record: RoundRecord) -> str:
     """That a round got worse on its held-out strokes, and the way back."""
     before = _before(record)

@@ -21,7 +21,13 @@ from semidavil_core.adaptation.learnt_classes import LearntClasses
 from semidavil_core.adaptation.loop import LoopEnd
 from semidavil_core.adaptation.round import Learner, preview_of
 from semidavil_core.adaptation.round_history import LearnerState, RoundHistory, RoundRecord
-from semidavil_core.adaptation.round_words import ALL_LEARNT, TOO_FEW, lost_in_words, worse_in_words
+from semidavil_core.adaptation.round_words import (
+    ALL_LEARNT,
+    TOO_FEW,
+    lost_in_words,
+    missed_in_words,
+    worse_in_words,
+)
 from semidavil_core.adaptation.schedule import Clock
 from semidavil_core.adaptation.step import Guides
 from semidavil_core.classes import ClassSet
@@ -279,8 +285,10 @@ class AdaptationSession:
         self._source.add(result.named, self._classes)
         if end.reason is FinishReason.RESTORED:
             state.load_into(self._learner)
-        self._learnt.learn(record.round, record.parent, painted)
+        self._learnt.learn(record.round, record.parent, painted.difference(result.missed))
         self._note_unlearnt()
+        if result.missed:
+            yield Notice(missed_in_words(result.missed))
         if worse and compared is not None:
             yield Notice(worse_in_words(compared, record))
         elif compared is not None and compared.lost:
@@ -334,7 +342,7 @@ class AdaptationSession:
         self._note_unlearnt()
 
     def _unlearnt(self) -> tuple[int, ...]:
-        """Classes that no round has had strokes of; in the first that has, the untouched model still teaches them too."""
+        """Classes that no round has learnt from strokes; in the first that has some, the untouched model still teaches them too."""
         return self._learnt.unlearnt(self.current, self._classes)
 
     def _forest_lead(self) -> float:

@@ -27,8 +27,8 @@ def untaught(bundle: Bundle) -> Iterator[Notice]:
     """Tell which classes a model has by name alone, so that nobody looks for them in vain."""
     if bundle.unlearnt:
         yield Notice(
-            f"Nothing ever taught this model {', '.join(bundle.unlearnt)}: they were typed and not painted. It will hardly find them; paint "
-            "some and adapt it again."
+            f"Nothing ever taught this model {', '.join(bundle.unlearnt)}: they were typed and not painted, or not enough. It will hardly "
+            "find them; paint more of them and adapt it again."
         )
 
 

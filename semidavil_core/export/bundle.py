@@ -48,7 +48,7 @@ class Bundle:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings by stage, as JSON."""
     unlearnt: tuple[str, ...] = ()
-    """Names of the classes that have a name and nothing else: neither a label nor a stroke taught them."""
+    """Names of the classes that have a name and nothing else: neither a label nor a stroke taught them yet."""
     forest_led: ForestLed = field(default_factory=ForestLed)
     """Whether strokes without the source taught it last, and on which images."""
 

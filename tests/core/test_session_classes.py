@@ -52,7 +52,7 @@ def test_an_added_class_can_be_painted_and_learnt(bundle: Bundle) -> None:
 def test_source_labels_follow_their_class_when_the_order_changes(bundle: Bundle) -> None:
     session = session_of(bundle)
     session.set_classes(ClassSet((CLASSES[2], CLASSES[0])).with_class("fence"))  # on the value of "tree"
-    seen = session._labelled_source()
+    seen = session._source.seen_with(session.classes)
     assert seen is not None
     old, new = source_domain()[0].labels, seen[0].labels
     assert old is not None

@@ -79,8 +79,9 @@ def model_alone(session: AdaptationSession) -> Segmenter:
 
 @pytest.mark.usefixtures("untouched")
 def test_a_typed_class_appears_before_any_stroke_and_goes_its_own_way_once_it_was_learnt(
-    bundle: Bundle,
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("semidavil_core.adaptation.judged_round.LEARNT", 0.0)  # two steps teach little
     session = session_of(bundle)
     session.set_classes(CLASSES.with_class("fence"))
     assert (session.predict("night0").labels == 3).all()
@@ -95,6 +96,24 @@ def test_a_typed_class_appears_before_any_stroke_and_goes_its_own_way_once_it_wa
     np.testing.assert_array_equal(session.predict("night0").probabilities, learnt.probabilities)
     session.restore(0)
     assert (session.predict("night0").labels == 3).all(), "the model before that round knew nothing of it"
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize(("least", "learnt"), [(0.0, True), (1.1, False)])
+def test_a_class_whose_strokes_are_still_wrong_is_not_learnt_yet_and_its_name_speaks_on(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, least: float, *, learnt: bool
+) -> None:
+    monkeypatch.setattr("semidavil_core.adaptation.judged_round.LEARNT", least)
+    session = session_of(bundle)
+    session.set_classes(CLASSES.with_class("fence"))
+    _, labels = scene(10, dark=True)
+    labels[20:40, 8:30] = 3
+    session.set_scribbles("night0", strokes(labels, every=6))
+    for _ in range(2):
+        said = " ".join(event.message for event in session.adapt(TWO_STEPS) if isinstance(event, Notice))
+        assert ("strokes of fence are right" in said) is not learnt
+        assert bool((session.predict("night0").labels == 3).all()) is not learnt
+        assert session.bundle().unlearnt == (() if learnt else ("fence",))
 
 
 @pytest.mark.usefixtures("untouched")
@@ -165,7 +184,10 @@ def test_a_round_that_failed_has_taught_nothing(bundle: Bundle, monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("untouched")
-def test_a_class_that_was_only_typed_stays_so_through_a_bundle(bundle: Bundle) -> None:
+def test_a_class_that_was_only_typed_stays_so_through_a_bundle(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("semidavil_core.adaptation.judged_round.LEARNT", 0.0)  # two steps teach little
     first = session_of(bundle)
     first.set_classes(CLASSES.with_class("fence"))
     exported = first.bundle()
