@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from semidavil_core.classes import IGNORE_INDEX
 from semidavil_core.control import GoOn
 from semidavil_core.data.domains import Domain, MappedDomain
+from semidavil_core.data.label_maps import Labels
 from semidavil_core.data.selection import shown_samples
 from semidavil_core.inference.predict import Predictor
 
@@ -22,15 +23,12 @@ MISNAMED: Final = 0.1
 SURE_BY_NAME: Final = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Probabilities from which on a name may be believed: the first is enough where no stroke tells."""
 
-Hints = NDArray[np.uint8]
-"""(H, W) class indices; 255 where there is none."""
-
 
 @dataclass(frozen=True)
 class NamesSeen:
     """What names say of some images."""
 
-    hints: Mapping[str, Hints]
+    hints: Mapping[str, Labels]
     """By image, of the classes whose names are believed."""
     proven: tuple[int, ...]
     """Those of them whose own strokes bear the name out."""
@@ -69,7 +67,7 @@ def see_names(
     go_on
         Whether there is time for more images; one is looked at in any case.
     """
-    seen: dict[str, tuple[Hints, NDArray[np.float16]]] = {}
+    seen: dict[str, tuple[Labels, NDArray[np.float16]]] = {}
     painted = np.zeros(num_classes)
     called = np.zeros((len(SURE_BY_NAME), num_classes, num_classes))
     for sample in shown_samples(target):
@@ -93,7 +91,7 @@ def see_names(
     return NamesSeen(hints, tuple(proven), alarms, misnamed, fitting)
 
 
-def with_hints(target: Domain, hints: Mapping[str, Hints]) -> Domain:
+def with_hints(target: Domain, hints: Mapping[str, Labels]) -> Domain:
     """`target` with `hints` by image."""
     if not hints:
         return target
@@ -101,7 +99,7 @@ def with_hints(target: Domain, hints: Mapping[str, Hints]) -> Domain:
 
 
 def _called(
-    says: Hints, confidence: NDArray[np.float32], painted: Hints, num_classes: int
+    says: Labels, confidence: NDArray[np.float32], painted: Labels, num_classes: int
 ) -> NDArray[np.float64]:
     """(T, K, K) counts of painted pixels by probability, name and class."""
     counts = np.zeros((len(SURE_BY_NAME), num_classes, num_classes))
@@ -117,7 +115,7 @@ def _proven_from(shares: NDArray[np.float64], own: int) -> float | None:
     return SURE_BY_NAME[precise[0]] if precise.size else None
 
 
-def _believed(says: Hints, confidence: NDArray[np.float16], start: Mapping[int, float]) -> Hints:
+def _believed(says: Labels, confidence: NDArray[np.float16], start: Mapping[int, float]) -> Labels:
     hints = np.full_like(says, IGNORE_INDEX)
     for k, least in start.items():
         hints[(says == k) & (confidence >= least)] = k

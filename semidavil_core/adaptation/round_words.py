@@ -93,7 +93,7 @@ def misnamed_in_words(alarms: Mapping[int, float], classes: Sequence[str]) -> st
     found = ", ".join(f"{classes[k]} ({share:.0%})" for k, share in alarms.items())
     return (
         f"By name alone the language model takes strokes of other classes for {found} as well (in brackets the mean share of these classes), so "
-        "strokes alone teach this: paint more of it, or try other synonyms."
+        "what it finds in these images does not teach: paint more of it, or try other synonyms."
     )
 
 
