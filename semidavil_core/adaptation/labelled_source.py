@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from semidavil_core.adaptation.editable_domain import RelabelledDomain
 from semidavil_core.classes import IGNORE_INDEX, ClassSet
 from semidavil_core.control import GoOn
 from semidavil_core.data.domains import Domain, Sample
-from semidavil_core.data.label_maps import Labels, is_dense, with_more_labels
+from semidavil_core.data.label_maps import Labels, classes_in, is_dense, with_more_labels
 from semidavil_core.inference.predict import Predictor
 
 _LOOKED_AT: Final = 8
@@ -65,7 +66,7 @@ def labels_by_name(
     return found
 
 
-def _open_pixels(sample: Sample) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]] | None:
+def _open_pixels(sample: Sample) -> NDArray[np.bool_] | None:
     """(H, W) bool, where a mostly labelled sample has no label; None if that is next to nowhere."""
     if sample.labels is None or not is_dense(sample.labels):
         return None
@@ -104,9 +105,8 @@ class LabelledSource:
         """Keep `labels` by image, indices into `classes`, for the rounds to come."""
         source = self.seen_with(classes)
         if labels and source is not None:
-            found = {int(k) for more in labels.values() for k in np.unique(more) if k != IGNORE_INDEX}
             self._source, self._classes = with_more_labels(source, labels), classes
-            self._named |= {classes[k].name for k in found}
+            self._named |= {classes[k].name for k in classes_in(labels.values())}
 
     def _is_worded_anew(self, classes: ClassSet) -> bool:
         places = zip(self._classes, self._classes.positions_in(classes), strict=True)

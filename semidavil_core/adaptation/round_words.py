@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-import numpy as np
-
 from semidavil_core.adaptation.forest_lead import ForestLead
 from semidavil_core.adaptation.held_out_check import Comparison
 from semidavil_core.adaptation.round_history import RoundRecord
 from semidavil_core.adaptation.round_plan import RoundPlan
 from semidavil_core.adaptation.stroke_agreement import StrokeAgreement
-from semidavil_core.classes import IGNORE_INDEX
-from semidavil_core.data.label_maps import Labels
+from semidavil_core.data.label_maps import Labels, classes_in
 from semidavil_core.events import FinishReason
 
 TOO_FEW: Final = (
@@ -99,8 +96,7 @@ def misnamed_in_words(alarms: Mapping[int, float], classes: Sequence[str]) -> st
 
 def named_in_source_in_words(found: Mapping[str, Labels], classes: Sequence[str]) -> str:
     """That the source teaches new classes, too; `found` are the labels that names gave its images."""
-    kinds = sorted({int(k) for labels in found.values() for k in np.unique(labels) if k != IGNORE_INDEX})
-    names = ", ".join(classes[k] for k in kinds)
+    names = ", ".join(classes[k] for k in classes_in(found.values()))
     return (
         f"By name the language model finds {names} in {len(found)} of the source's images, where these have no labels, so they teach "
         "this, too."

@@ -303,7 +303,7 @@ class AdaptationSession:
     def predictor(self, settings: PredictSettings | None = None) -> Predictor:
         """Predicts any image as the teacher does; the untouched model speaks for classes that nothing taught yet.
 
-        Such classes come from :meth:`set_classes`, and stop being so with the first round that has strokes of them.
+        Such classes come from :meth:`set_classes`, and stop being so with the first round that learns them from strokes.
         """
         return self._learner.predictor(settings)
 

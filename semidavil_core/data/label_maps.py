@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,11 @@ SPARSE: Final = 0.1
 def is_dense(labels: Labels) -> bool:
     """Whether more of a map is labelled than strokes would cover."""
     return float((labels != IGNORE_INDEX).mean()) > SPARSE
+
+
+def classes_in(maps: Iterable[Labels]) -> list[int]:
+    """Indices of the classes that occur in any of the `maps`, in order."""
+    return sorted({int(k) for labels in maps for k in np.unique(labels)} - {IGNORE_INDEX})
 
 
 def with_more_labels(domain: Domain, labels: Mapping[str, Labels]) -> Domain:

@@ -7,9 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from semidavil_core.adaptation import session as session_module
 from semidavil_core.adaptation.labelled_source import LabelledSource, labels_by_name
 from semidavil_core.adaptation.round import Round
 from semidavil_core.classes import IGNORE_INDEX, ClassSet
@@ -17,55 +15,44 @@ from semidavil_core.data.domains import Domain, MemoryDomain, Sample
 from semidavil_core.events import Notice
 from semidavil_core.export.bundle import Bundle
 from semidavil_core.inference.evaluate import drain
-from semidavil_core.inference.predict import Prediction, Predictor
-from tests.core.test_unlearnt import Everywhere
+from semidavil_core.inference.predict import Predictor
+from tests.core.tiny_names import ByBrightness, row_of_pixels
 from tests.core.tiny_sessions import TWO_STEPS, session_of
 from tests.core.tiny_tower import CLASSES, scene, source_domain, strokes
 
 
-class BrightOnes:
-    """Calls a pixel class 2 with its brightness, in per cent, as the probability, and else class 0."""
-
-    def __init__(self) -> None:
-        self.looks = 0
-
-    def predict(self, image: NDArray[np.uint8]) -> Prediction:
-        self.looks += 1
-        named = image[..., 0].astype(np.float32) / 100
-        probabilities = np.stack([1 - named, np.zeros_like(named), named])
-        labels = probabilities.argmax(0).astype(np.uint8)
-        return Prediction(labels, probabilities.max(0), probabilities, np.ones(3, np.float32))
-
-
-def sample(name: str, brightness: list[int], labels: list[int] | None) -> Sample:
-    image = np.repeat(np.array([brightness], np.uint8)[..., None], 3, 2)
-    return Sample(name, image, None if labels is None else np.array([labels], np.uint8))
-
-
-def found(*samples: Sample, predictor: BrightOnes | None = None, go_on: bool = True) -> dict[str, Any]:
+def found(*samples: Sample, predictor: ByBrightness | None = None, go_on: bool = True) -> dict[str, Any]:
     labels = labels_by_name(
-        cast("Predictor", predictor or BrightOnes()), MemoryDomain(samples), [2], seed=0, go_on=lambda: go_on
+        cast("Predictor", predictor or ByBrightness()),
+        MemoryDomain(samples),
+        [2],
+        seed=0,
+        go_on=lambda: go_on,
     )
     return {name: each.tolist() for name, each in labels.items()}
 
 
 def test_a_name_labels_what_the_source_leaves_open_and_it_is_sure_of() -> None:
-    assert found(sample("a", [90, 90, 60, 40, 10], [0, 255, 255, 255, 1])) == {"a": [[255, 2, 2, 255, 255]]}
-    assert found(sample("a", [10, 10], [0, 255])) == {}, "an image where nothing is found has nothing to add"
+    assert found(row_of_pixels("a", [90, 90, 60, 40, 10], [0, 255, 255, 255, 1])) == {
+        "a": [[255, 2, 2, 255, 255]]
+    }
+    assert found(row_of_pixels("a", [10, 10], [0, 255])) == {}, (
+        "an image where nothing is found has nothing to add"
+    )
 
 
 @pytest.mark.parametrize(
     "labels", [None, [255] * 20, [0] + [255] * 19, [0] * 20], ids=["none", "empty", "sparse", "complete"]
 )
 def test_images_that_say_nothing_by_what_they_leave_open_cost_no_look(labels: list[int] | None) -> None:
-    predictor = BrightOnes()
-    assert found(sample("a", [90] * 20, labels), predictor=predictor) == {}
+    predictor = ByBrightness()
+    assert found(row_of_pixels("a", [90] * 20, labels), predictor=predictor) == {}
     assert predictor.looks == 0
 
 
 def test_looks_end_after_some_images_and_when_there_is_no_time() -> None:
-    many = [sample(f"i{n}", [90, 90], [0, 255]) for n in range(40)]
-    some, none = BrightOnes(), BrightOnes()
+    many = [row_of_pixels(f"i{n}", [90, 90], [0, 255]) for n in range(40)]
+    some, none = ByBrightness(), ByBrightness()
     assert len(found(*many, predictor=some)) == some.looks == 8
     assert found(*many, predictor=none, go_on=False) == {}
     assert none.looks == 0
@@ -82,7 +69,7 @@ def labels_of(source: LabelledSource, classes: ClassSet) -> list[int]:
 @pytest.fixture
 def opened() -> LabelledSource:
     """Its own labels are of the classes 0 and 2 of three; pixel 1 was found to be of a fourth, pixel 3 is still open."""
-    source = LabelledSource(MemoryDomain([sample("a", [9, 9, 9, 9], [0, 255, 2, 255])]), CLASSES)
+    source = LabelledSource(MemoryDomain([row_of_pixels("a", [9, 9, 9, 9], [0, 255, 2, 255])]), CLASSES)
     source.add({"a": np.array([[3, 3, 3, 255]], np.uint8)}, CLASSES.with_class("fence"))
     return source
 
@@ -103,7 +90,7 @@ def test_a_class_that_is_worded_anew_is_asked_for_anew(opened: LabelledSource) -
 
 def test_a_class_of_the_source_that_has_no_label_is_asked_for_anew_too() -> None:
     listed = CLASSES.with_class("fence")
-    source = LabelledSource(MemoryDomain([sample("a", [9, 9], [0, 255])]), listed)
+    source = LabelledSource(MemoryDomain([row_of_pixels("a", [9, 9], [0, 255])]), listed)
     source.add({"a": np.array([[255, 3]], np.uint8)}, listed)
     assert labels_of(source, listed) == [0, 3]
     hedge = ClassSet((*CLASSES, replace(listed[3], prompts=("a hedge",))))
@@ -124,7 +111,7 @@ def test_no_source_is_none() -> None:
 
 @pytest.fixture
 def sources(monkeypatch: pytest.MonkeyPatch) -> list[Domain]:
-    """The sources of the rounds, whose untouched model calls everything by the newest name."""
+    """The sources of the rounds."""
     seen: list[Domain] = []
 
     class Noted(Round):
@@ -132,11 +119,7 @@ def sources(monkeypatch: pytest.MonkeyPatch) -> list[Domain]:
             seen.append(more["source"])
             super().__init__(*of, **more)
 
-    def build(_: Any, classes: Any, **__: Any) -> Any:
-        return Everywhere(len(classes))
-
     monkeypatch.setattr("semidavil_core.adaptation.judged_round.Round", Noted)
-    monkeypatch.setattr(session_module, "segmenter_from_language", build)
     return seen
 
 
@@ -157,6 +140,7 @@ def teaches(source: Domain, index: int) -> bool:
     )
 
 
+@pytest.mark.usefixtures("untouched")
 @pytest.mark.parametrize("painted", [True, False])
 def test_the_source_teaches_a_new_class_once_it_is_painted(
     bundle: Bundle, sources: list[Domain], monkeypatch: pytest.MonkeyPatch, *, painted: bool

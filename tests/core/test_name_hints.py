@@ -6,34 +6,15 @@ from typing import cast
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from semidavil_core.adaptation.name_hints import NamesSeen, see_names, with_hints
 from semidavil_core.data.domains import MemoryDomain, Sample
-from semidavil_core.inference.predict import Prediction, Predictor
-
-
-class ByBrightness:
-    """Gives class 2 a pixel's brightness as its probability, and class 0 the rest."""
-
-    def __init__(self) -> None:
-        self.looks = 0
-
-    def predict(self, image: NDArray[np.uint8]) -> Prediction:
-        self.looks += 1
-        named = image[..., 0].astype(np.float32) / 100
-        probabilities = np.stack([1 - named, np.zeros_like(named), named])
-        labels = probabilities.argmax(0).astype(np.uint8)
-        return Prediction(labels, probabilities.max(0), probabilities, np.ones(3, np.float32))
+from semidavil_core.inference.predict import Predictor
+from tests.core.tiny_names import ByBrightness, row_of_pixels
 
 
 def domain_of(*images: tuple[list[int], list[int]]) -> MemoryDomain:
-    samples = [
-        Sample(
-            f"i{n}", np.repeat(np.array([bright], np.uint8)[..., None], 3, 2), np.array([labels], np.uint8)
-        )
-        for n, (bright, labels) in enumerate(images)
-    ]
+    samples = [row_of_pixels(f"i{n}", bright, labels) for n, (bright, labels) in enumerate(images)]
     return MemoryDomain(samples)
 
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from semidavil_core.adaptation import session as session_module
 from semidavil_core.adaptation.round import Round
 from semidavil_core.adaptation.session import AdaptationSession
 from semidavil_core.classes import IGNORE_INDEX
@@ -50,27 +49,6 @@ def test_probabilities_sum_to_one_whatever_is_new(unlearnt: list[int]) -> None:
     torch.testing.assert_close(found.sum(1), torch.ones(2, 4, 5))
     kept = drawn[0].argmax(1) if not unlearnt else None
     assert kept is None or torch.equal(found.argmax(1), kept)
-
-
-class Everywhere(torch.nn.Module):
-    """Says of every pixel that it is the last class."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.classes = classes
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits = torch.zeros(len(images), self.classes, *images.shape[-2:])
-        logits[:, -1] = 20.0
-        return logits
-
-
-@pytest.fixture
-def untouched(monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(_: Any, classes: Any, **__: Any) -> Any:
-        return Everywhere(len(classes))
-
-    monkeypatch.setattr(session_module, "segmenter_from_language", build)
 
 
 def model_alone(session: AdaptationSession) -> Segmenter:
